@@ -1,0 +1,48 @@
+# Two commands for a new user: `make demo` and `make test`. Both make .venv first if there is none.
+SHELL := /bin/bash
+.ONESHELL:
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock clean
+
+help:  ## list the commands
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+setup: .venv/ready  ## make the environment in .venv, from the pins of constraints.txt
+
+# uv reads none of pip's configuration. A find-links folder holds local builds (a CPU torch, say), so it is handed on.
+.venv/ready: pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "tunesmith needs Python 3.11, 3.12 or 3.13, and found none on the PATH. Install one, or say PYTHON=/path/to/python3."; exit 1; }
+	test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip -qq --disable-pip-version-check install uv
+	export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
+	VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[dev]'
+	touch .venv/ready
+
+demo: .venv/ready  ## the whole line on Fashion-MNIST: data, training, promotion, an answer over HTTP
+	@$(BIN)/tunesmith demo
+
+test: .venv/ready  ## every test
+	@$(BIN)/python -m pytest
+
+check: .venv/ready  ## lint, types, the layers of the design, the code blocks of the documentation
+	@$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/docs
+
+bench: .venv/ready  ## the benchmarks, as ratios in one run
+	@$(BIN)/python -m benchmarks
+
+# A pin without its local version (+cpu), and none of the CUDA packages: each machine takes the torch build it can use.
+lock: .venv/ready  ## renew constraints.txt from the ranges of pyproject.toml
+	@export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml -o .venv/constraints.new
+	sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d' .venv/constraints.new | uniq > constraints.txt
+
+clean:  ## remove everything that the line made (data, models, reports, tracking); keeps .venv
+	@rm -rf data models reports .tunesmith

@@ -1,0 +1,88 @@
+"""Everything that tunesmith raises on purpose; each message is a sentence for the person who must act on it.
+
+TunesmithError
+├── ParamsError        params.yaml says something that cannot be run
+├── SettingsError      a TUNESMITH_* variable says something that cannot be used
+├── DataError          the data cannot be read, fetched or trusted
+│   ├── ImageRefused       a file is no image that can be used; says why
+│   └── ValidationFailed   an expectation about the data does not hold
+├── LineageError       an input changed while a stage was reading it
+├── PackageError       a model package is damaged, incomplete or not signed by a trusted key
+├── CompressionError   an exported model does not answer as its source does
+├── RegistryError      the registry cannot be reached or does not hold what was asked for
+│   └── PromotionRefused   a promotion that must not happen
+├── GraphError         dvc.yaml, dvc.lock or the state that DVC keeps cannot be read
+├── WorkspaceBusy      somebody else is at work in this workspace
+├── ServingError       a server that was started does not answer as it should
+└── StageFailed        a stage of the line ended with an error
+"""
+
+from typing import Literal
+
+
+class TunesmithError(Exception):
+    """Base of every error that is meant for a person: shown without a traceback."""
+
+
+class ParamsError(TunesmithError):
+    """params.yaml cannot be run: holds every fault of the file, each with place, rule, value and next step."""
+
+
+class SettingsError(TunesmithError):
+    """An environment setting cannot be used."""
+
+
+class DataError(TunesmithError):
+    """Data cannot be read, fetched or trusted."""
+
+
+class ImageRefused(DataError):
+    """A file is no image that can be used.
+
+    Attributes:
+        reason: the kind of fault, as a word for tables.
+    """
+
+    def __init__(self, reason: Literal["not_an_image", "broken", "too_large"], sentence: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
+
+
+class ValidationFailed(DataError):
+    """An expectation about the data does not hold; names expectation, column, rows and the file to look at."""
+
+
+class LineageError(TunesmithError):
+    """An input changed while a stage was reading it: what it made must not be recorded."""
+
+
+class PackageError(TunesmithError):
+    """A model package is damaged, incomplete or not signed by a trusted key."""
+
+
+class CompressionError(TunesmithError):
+    """An exported model does not answer as its source does."""
+
+
+class RegistryError(TunesmithError):
+    """The registry cannot be reached, or does not hold what was asked for."""
+
+
+class PromotionRefused(RegistryError):
+    """A promotion that must not happen: the gate said no, or somebody else was faster."""
+
+
+class GraphError(TunesmithError):
+    """dvc.yaml, dvc.lock or the state that DVC keeps cannot be read."""
+
+
+class WorkspaceBusy(TunesmithError):
+    """Somebody else is at work in this workspace: two runs would overwrite each other's outputs."""
+
+
+class ServingError(TunesmithError):
+    """A server that was started does not answer as it should."""
+
+
+class StageFailed(TunesmithError):
+    """A stage of the line ended with an error; the line stops there."""

@@ -1,0 +1,74 @@
+"""Running an ONNX graph on the CPU: its answers and what they cost; the same for every stage that measures one."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from components.contracts import Latency
+
+WARMUP = 10
+
+
+def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
+    """Opens a graph on the CPU with a stated number of threads."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    return ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def outputs(
+    session: ort.InferenceSession, names: list[str], inputs: NDArray[np.uint8], batch: int = 512
+) -> list[NDArray[np.float32]]:
+    """Named outputs of a graph for all samples, each (samples, width).
+
+    Args:
+        session: an open graph.
+        names: of ``probabilities`` and ``features``, those that are wanted.
+        inputs: (samples, height, width, channels) uint8, at least one sample; may be memory-mapped.
+        batch: samples of one inference.
+    """
+    console = Console(stderr=True)
+    starts = track(
+        range(0, len(inputs), batch), "inference", console=console, transient=True, disable=not console.is_terminal
+    )
+    parts = [session.run(names, {"inputs": inputs[start : start + batch]}) for start in starts]
+    return [np.concatenate(column) for column in zip(*parts, strict=True)]
+
+
+def probabilities(session: ort.InferenceSession, inputs: NDArray[np.uint8], batch: int = 512) -> NDArray[np.float32]:
+    """Answers of a graph, (samples, classes)."""
+    return outputs(session, ["probabilities"], inputs, batch)[0]
+
+
+def latencies(
+    sessions: dict[str, ort.InferenceSession], sample: NDArray[np.uint8], batch: int, repeats: int
+) -> dict[str, Latency]:
+    """Wall time of one inference of each graph, measured in turn so that a slow moment of the machine hits all of them.
+
+    Args:
+        sessions: graphs by name.
+        sample: (at least ``batch``, height, width, channels) uint8.
+        batch: samples of one inference.
+        repeats: timed inferences of each graph.
+
+    Returns:
+        Median and 99th percentile of each, in milliseconds.
+    """
+    feed = {"inputs": np.ascontiguousarray(sample[:batch])}
+    times: dict[str, list[float]] = {name: [] for name in sessions}
+    for turn in range(WARMUP + repeats):
+        for name, session in sessions.items():
+            started = time.perf_counter()
+            session.run(None, feed)
+            if turn >= WARMUP:
+                times[name].append((time.perf_counter() - started) * 1000)
+    return {
+        name: Latency(p50=float(np.percentile(taken, 50)), p99=float(np.percentile(taken, 99)))
+        for name, taken in times.items()
+    }

@@ -1,0 +1,128 @@
+"""What a package holds for those who use the model: its signature, its golden batch, its provenance."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from components.contracts import Record
+from components.errors import PackageError
+from components.files import read_json
+
+MODEL = "model.onnx"
+WEIGHTS = "weights.safetensors"
+SIGNATURE_FILE = "signature.json"
+GOLDEN = "golden.safetensors"
+REFERENCE = "reference.safetensors"
+PROFILE = "profile.json"
+METRICS = "metrics.json"
+PROVENANCE = "provenance.json"
+PARAMS = "params.yaml"
+CARD = "card.md"
+
+
+class ModelSignature(Record):
+    """What the graph takes and gives.
+
+    The graph's input ``inputs`` is (batch, height, width, channels) uint8, as a file decoder gives it. Its outputs are
+    ``probabilities`` (batch, labels) float32 and ``features`` (batch, features) float32.
+    """
+
+    task: str
+    labels: tuple[str, ...]
+    height: int
+    width: int
+    channels: int
+    features: int
+    golden_tolerance: float
+    """Largest difference of a probability from the golden answer that still counts as the same model."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of an input."""
+        return self.height, self.width, self.channels
+
+
+class Provenance(Record):
+    """Where a package comes from."""
+
+    git_commit: str | None
+    git_dirty: bool
+    """Whether files differed from the commit."""
+    lock_sha256: str
+    """Digest of dvc.lock: names every input and output of the line."""
+    seed: int
+    chosen: str
+    """Variant of the compression that became model.onnx."""
+    train_run_id: str
+    created: str
+    """UTC, ISO 8601."""
+    test_share: float | None
+    """Share of content hashes that was kept for test; None: the source has a test split of its own."""
+    environment: dict[str, str]
+    """Python and the versions of the libraries that shaped the model."""
+
+
+@dataclass(frozen=True)
+class GoldenBatch:
+    """Inputs with the answers that the model must give.
+
+    Attributes:
+        inputs: (samples, height, width, channels) uint8.
+        probabilities: (samples, labels) float32.
+    """
+
+    inputs: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+
+    def save(self, path: Path) -> None:
+        """Writes a safetensors file."""
+        save_file({"inputs": self.inputs, "probabilities": self.probabilities}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what :meth:`save` has written."""
+        tensors = load_file(path)
+        return cls(tensors["inputs"], tensors["probabilities"])
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """The parts of a package, read from a folder whose manifest was verified."""
+
+    folder: Path
+    signature: ModelSignature
+    golden: GoldenBatch
+    provenance: Provenance
+
+    @property
+    def graph(self) -> Path:
+        """The ONNX graph."""
+        return self.folder / MODEL
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Reads the parts; does not verify the manifest (see :func:`components.package.verify`).
+
+        Raises:
+            PackageError: a part is missing or of another shape.
+        """
+        try:
+            return cls(
+                folder,
+                ModelSignature.read(folder / SIGNATURE_FILE),
+                GoldenBatch.load(folder / GOLDEN),
+                Provenance.read(folder / PROVENANCE),
+            )
+        except (OSError, ValidationError, SafetensorError, KeyError, ValueError) as error:
+            raise PackageError(f"{folder} is not a complete model package: {error}") from None
+
+    def metrics(self) -> dict[str, Any]:
+        """The held-out measures, as evaluate wrote them."""
+        metrics: dict[str, Any] = read_json(self.folder / METRICS)
+        return metrics

@@ -1,0 +1,45 @@
+"""The drift reference of a package: how the validation split looks to the model, for a monitor to compare requests with."""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+
+@dataclass(frozen=True)
+class DriftReference:
+    """What requests are compared with. Every array but the last three is of observations on the validation split.
+
+    The sorted arrays are evenly spaced order statistics, minimum and maximum included: a sample to test against
+    (Kolmogorov-Smirnov), and quantiles to bin by (population stability index).
+
+    Attributes:
+        summaries: (points, 8) float32, each column sorted by itself, in the order of
+            :data:`components.tasks.summaries.SUMMARIES`.
+        confidences: (points,) float32, sorted: the largest probability of each answer.
+        class_counts: (labels,) int64, how often each label was predicted.
+        feature_mean: (features,) float32.
+        feature_components: (components, features) float32, orthonormal principal components, the largest first.
+        feature_deviations: (components,) float32, standard deviation of the features along each component.
+    """
+
+    summaries: NDArray[np.float32]
+    confidences: NDArray[np.float32]
+    class_counts: NDArray[np.int64]
+    feature_mean: NDArray[np.float32]
+    feature_components: NDArray[np.float32]
+    feature_deviations: NDArray[np.float32]
+
+    def save(self, path: Path) -> None:
+        """Writes a safetensors file."""
+        arrays: dict[str, NDArray[Any]] = {field.name: getattr(self, field.name) for field in fields(self)}
+        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Reads what :meth:`save` has written."""
+        tensors = load_file(path)
+        return cls(**{field.name: tensors[field.name] for field in fields(cls)})

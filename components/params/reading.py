@@ -1,0 +1,129 @@
+"""From the text of params.yaml to :class:`Params`, or to every fault of it at once."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap
+from ruamel.yaml.error import MarkedYAMLError
+
+from components.errors import ParamsError
+from components.params.schema import fields_at
+from components.params.sections import Params
+
+Place = tuple[str | int, ...]
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Reads and checks a params file.
+
+    Raises:
+        ParamsError: it cannot be read, or breaks a rule; every fault is reported with place, rule, value and next step.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ParamsError(
+            f"{path} does not exist here ({Path.cwd()}). "
+            "Run the command inside the repository, or copy one of presets/*.yaml."
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParamsError(f"{path} cannot be read as UTF-8 text: {error}") from None
+    return parse_params(text, str(path))
+
+
+def parse_params(text: str, origin: str = "params.yaml") -> Params:
+    """Checks the text of a params file.
+
+    Args:
+        text: YAML 1.2.
+        origin: name of the file in messages.
+
+    Raises:
+        ParamsError: as :func:`load_params`.
+    """
+    try:
+        document = YAML(typ="rt", pure=True).load(text)
+    except MarkedYAMLError as error:
+        where = f":{error.problem_mark.line + 1}:{error.problem_mark.column + 1}" if error.problem_mark else ""
+        raise ParamsError(
+            f"{origin}{where}: not valid YAML: {error.problem or error.context}. Mend the line and run again."
+        ) from None
+    if not isinstance(document, CommentedMap):
+        raise ParamsError(
+            f"{origin}: expected sections such as 'train:', found {type(document).__name__}. Copy one of presets/*.yaml."
+        )
+    try:
+        return Params.model_validate(_plain(document))
+    except ValidationError as error:
+        faults = [_sentence(fault, document, origin) for fault in error.errors()]
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ParamsError(f"{origin} has {count}; nothing was run.\n" + "\n".join(faults)) from None
+
+
+def _plain(node: Any) -> Any:
+    """Strips the round-trip types, so that strict models see str, int, float, bool, list and dict."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    for kind in (bool, int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return node
+
+
+def _sentence(fault: ErrorDetails, document: CommentedMap, origin: str) -> str:
+    """One fault: place, rule, value, next step."""
+    place, line = _locate(fault["loc"], document)
+    dotted = ".".join(map(str, place))
+    head = f"  {origin}:{line}  {dotted}: "
+    if fault["type"] == "missing":
+        return head + f"is missing. Add it: {_description(place)}"
+    if fault["type"] == "extra_forbidden":
+        return head + f"is not a parameter. {_did_you_mean(place)}"
+    return head + f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_found(fault['input'])}. {_description(place)}"
+
+
+def _found(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _locate(loc: tuple[int | str, ...], document: CommentedMap) -> tuple[Place, int]:
+    """The keys of the file that lead to a fault, and its line; a union's tag in ``loc`` is no key, and is left out."""
+    node: Any = document
+    place: list[str | int] = []
+    line = 1
+    for index, key in enumerate(loc):
+        inside = (isinstance(node, dict) and key in node) or (
+            isinstance(node, list) and isinstance(key, int) and key < len(node)
+        )
+        if inside:
+            line = (node.lc.key(key) if isinstance(node, dict) else node.lc.item(key))[0] + 1
+            node = node[key]
+            place.append(key)
+        elif index == len(loc) - 1:
+            place.append(key)
+    return tuple(place), line
+
+
+def _description(place: Place) -> str:
+    """What the schema says of a place."""
+    *parent, name = place
+    field = fields_at(tuple(parent)).get(str(name))
+    return (
+        field.description
+        if field and field.description
+        else f"'tunesmith params' shows what {'.'.join(map(str, place))} holds."
+    )
+
+
+def _did_you_mean(place: Place) -> str:
+    *parent, name = place
+    known = sorted(fields_at(tuple(parent)))
+    close = difflib.get_close_matches(str(name), known, n=1)
+    return f"Did you mean '{close[0]}'?" if close else f"Known here: {', '.join(known)}."

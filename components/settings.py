@@ -1,0 +1,132 @@
+"""Where things run: read from the environment (``TUNESMITH_*``), never from params.yaml; every default is embedded."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from components.errors import SettingsError
+
+TELEMETRY_OFF = {
+    "BENTOML_DO_NOT_TRACK": "true",
+    "DO_NOT_TRACK": "1",
+    "DVC_NO_ANALYTICS": "1",
+    "GX_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+class Settings(BaseSettings):
+    """Where this machine keeps and finds things. Paths are relative to the root of the repository."""
+
+    model_config = SettingsConfigDict(env_prefix="TUNESMITH_", frozen=True, extra="ignore")
+
+    home: Path = Field(
+        Path(".tunesmith"),
+        description="Folder of the state that is neither code nor data: tracking, keys, journal, checkpoints.",
+    )
+    datasets: Path | None = Field(
+        None,
+        description="Folder with local copies of public data sets, one folder each; looked into before any download.",
+    )
+    tracking_uri: str | None = Field(
+        None, description="Address of the MLflow server; empty: SQLite in the home folder."
+    )
+    tracking_token: SecretStr | None = Field(None, description="Bearer token for the MLflow server.")
+    prefect_api_url: str | None = Field(
+        None, description="Address of the Prefect server's API; empty: Prefect in this process."
+    )
+    threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="CPU threads of a training or compression process; 0: one for each core.",
+    )
+    signing_key: Path | None = Field(
+        None,
+        description="Ed25519 private key (PEM) that signs packages; empty: one made on first use in the home folder.",
+    )
+    trusted_keys: Path | None = Field(
+        None,
+        description="Folder of Ed25519 public keys (*.pem) whose packages are accepted; empty: the home folder's.",
+    )
+    model: str | None = Field(None, description="Registered model that a server follows; empty: the name in params.yaml.")
+    host: str = Field("127.0.0.1", description="Address that the server binds; loopback unless you say otherwise.")
+    port: int = Field(3000, ge=1, le=65535, description="Port that the server binds.")
+    workers: int = Field(1, ge=1, le=256, description="Worker processes of the server.")
+    poll_seconds: float = Field(
+        2.0, gt=0, le=3600, description="How often a server asks the registry for the champion, in seconds."
+    )
+    max_body_bytes: int = Field(8 * 2**20, ge=1024, le=2**31, description="Largest request body, in bytes.")
+    max_pixels: int = Field(25_000_000, ge=1, le=2**31, description="Largest image that is decoded, in pixels.")
+    max_batch: int = Field(64, ge=1, le=4096, description="Most samples of one inference; a larger request is refused.")
+    max_queue: int = Field(
+        1024,
+        ge=1,
+        le=10**6,
+        description="Most samples waiting in a worker; beyond it the answer is 503 with Retry-After.",
+    )
+
+    @property
+    def tracking_address(self) -> str:
+        """The MLflow address that is in force: the server's, or SQLite in the home folder."""
+        return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
+
+    @property
+    def artifact_root(self) -> Path:
+        """Folder of the embedded registry's artifacts; a tracking server has a place of its own."""
+        return (self.home / "artifacts").resolve()
+
+    @property
+    def private_key(self) -> Path:
+        """File of the key that signs packages."""
+        return self.signing_key or self.home / "keys" / "signing.pem"
+
+    @property
+    def public_keys(self) -> Path:
+        """Folder of the public keys whose packages are accepted."""
+        return self.trusted_keys or self.home / "keys" / "trusted"
+
+
+def load_settings() -> Settings:
+    """Reads the environment.
+
+    Raises:
+        SettingsError: a variable has a value that cannot be used; every fault is named.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = [
+            f"  TUNESMITH_{'_'.join(map(str, e['loc'])).upper()}={e.get('input')!r}: {e['msg']}" for e in error.errors()
+        ]
+        raise SettingsError("The environment holds settings that cannot be used:\n" + "\n".join(faults)) from None
+
+
+def export_environment(settings: Settings) -> None:
+    """Sets what the libraries read from the environment: no telemetry, state inside the home folder.
+
+    Called once by each entry point, before a library is imported. What the user has set already is kept, telemetry
+    excepted.
+    """
+    home = settings.home.resolve()
+    os.environ.update(TELEMETRY_OFF)
+    defaults = {
+        "BENTOML_HOME": home / "bentoml",
+        "DVC_SITE_CACHE_DIR": home / "dvc",
+        "MPLCONFIGDIR": home / "matplotlib",
+        "PREFECT_HOME": home / "prefect",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": 120,
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_TRACKING_URI": settings.tracking_address,
+    }
+    if settings.prefect_api_url:
+        defaults["PREFECT_API_URL"] = settings.prefect_api_url
+    if settings.tracking_token:
+        defaults["MLFLOW_TRACKING_TOKEN"] = settings.tracking_token.get_secret_value()
+    for name, value in defaults.items():
+        os.environ.setdefault(name, str(value))

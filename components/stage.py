@@ -1,0 +1,46 @@
+"""How every stage is started: params checked, inputs watched, faults told as sentences.
+
+A stage must not outlive the process that started it: an orphan could overwrite outputs of a later run.
+"""
+
+import ctypes
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from components.errors import TunesmithError
+from components.lineage import record_trees, stage_dependencies, watched
+from components.params import Params, load_params
+from components.settings import Settings, export_environment, load_settings
+
+PR_SET_PDEATHSIG = 1
+StageFunction = Callable[[Params, Settings], None]
+
+
+def run_stage(name: str, run: StageFunction) -> None:
+    """Runs one stage as a process of its own: what ``python -m components.<name>`` does.
+
+    Exits with 1 after a sentence on stderr when the stage fails for a reason that is meant for a person.
+
+    Args:
+        name: the stage in dvc.yaml.
+        run: the stage's work.
+    """
+    die_with_parent()
+    try:
+        settings = load_settings()
+        export_environment(settings)
+        params = load_params()
+        dependencies = stage_dependencies(name, Path("dvc.yaml"), Path("params.yaml"))
+        with watched(name, dependencies):
+            run(params, settings)
+        record_trees(dependencies, settings.home / "trees")
+    except TunesmithError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when its parent dies (Linux, prctl(2))."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,89 @@
+"""The Lightning module: what happens to a batch."""
+
+from typing import Any
+
+import pytorch_lightning as lightning
+import torch
+from torch import Tensor
+from torchmetrics import MeanMetric
+from torchmetrics.classification import MulticlassAccuracy
+
+from components.contracts import Preprocessing
+from components.nets import Preprocess, build_network
+from components.params import Params
+from components.tasks.augmentation import BatchAugmentation
+from components.train.batches import Batch, Batches
+from components.train.optimisation import build_loss, build_optimizer, build_schedule
+
+
+class Classifier(lightning.LightningModule):
+    """Trains a network on batches of uint8 pixels; preprocessing and augmentation run on the device that trains.
+
+    Every training step seeds the random state from the seed and its own number. So what is random in a step
+    (augmentation, dropout) is the same whether or not the training was killed and resumed before it.
+    """
+
+    def __init__(self, params: Params, fitted: Preprocessing) -> None:
+        super().__init__()
+        self.params = params
+        self.network = build_network(
+            params.train.network, (fitted.channels, fitted.height, fitted.width), len(fitted.labels)
+        )
+        self.preprocess = Preprocess(fitted)
+        self.augmentation = BatchAugmentation(params.augment)
+        self.loss = build_loss(params.train.loss, fitted.class_counts)
+        self.train_loss = MeanMetric()
+        self.train_loss.persistent(True)  # part of the checkpoint: the mean of a resumed epoch is over all its steps
+        self.validation_loss = MeanMetric()
+        self.accuracy = MulticlassAccuracy(len(fitted.labels), average="micro")
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and schedule; the schedule moves with every step.
+
+        The steps are counted here: asking ``trainer.estimated_stepping_batches`` sets the training data up before the
+        checkpoint is restored, and its position in the epoch would be lost.
+        """
+        optimizer = build_optimizer(self.params.train.optimizer, self.network)
+        steps = self.params.train.epochs * len(self.trainer.datamodule.train_dataloader())
+        schedule = build_schedule(self.params.train.schedule, optimizer, steps)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Says that a killed training goes on."""
+        print(f"Going on after step {checkpoint['global_step']}, in epoch {checkpoint['epoch'] + 1}.", flush=True)
+
+    def on_train_epoch_start(self) -> None:
+        """Gives the epoch its own order of the samples."""
+        batches: Batches = self.trainer.train_dataloader
+        batches.set_epoch(self.current_epoch)
+
+    def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Seeds the step, before its augmentation is drawn."""
+        if self.trainer.training:
+            torch.manual_seed((self.params.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
+        return batch
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """uint8 pixels become normalised images, augmented while training; (batch, channels, height, width)."""
+        pixels, targets = batch
+        images = self.preprocess.scale(pixels)
+        if self.trainer.training:
+            images = self.augmentation(images)
+        return self.preprocess.normalise(images), targets
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        """The loss of one batch."""
+        images, targets = batch
+        loss: Tensor = self.loss(self.network(images), targets)
+        self.train_loss(loss.detach())
+        self.log("train_loss", self.train_loss, on_step=False, on_epoch=True, batch_size=len(targets))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Loss and accuracy on a batch of validation samples."""
+        images, targets = batch
+        logits = self.network(images)
+        self.accuracy(logits, targets)
+        self.validation_loss(self.loss(logits, targets), weight=len(targets))
+        self.log("validation_loss", self.validation_loss, batch_size=len(targets))
+        self.log("validation_accuracy", self.accuracy, batch_size=len(targets), prog_bar=True)

@@ -1,0 +1,181 @@
+"""The files of stage ``train``: data in, weights and curves out, with a checkpoint to go on from."""
+
+import hashlib
+import json
+import logging
+import shutil
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as lightning
+import torch
+from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from safetensors.torch import save
+
+from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, LabelledArrays, Preprocessing, TrainedModel
+from components.files import whole_folder, write_bytes, write_json
+from components.lineage import code_tree, tree_digest
+from components.nets import count_parameters
+from components.params import Params
+from components.settings import Settings
+from components.train.allocator import keep_freed_memory
+from components.train.batches import Batches
+from components.train.checkpoints import ResumeCheckpoint, SafetensorsIO
+from components.train.history import History
+from components.train.module import Classifier
+from components.train.progress import progress_callback
+from components.train.tracking import Tracking, is_first_process
+
+VALIDATION_BATCH = 512
+RESUME = "resume.safetensors"
+
+
+def run(params: Params, settings: Settings) -> None:
+    """Runs the stage."""
+    _quiet()
+    keep_freed_memory()
+    torch.set_num_threads(settings.threads or torch.get_num_threads())
+    fitted = Preprocessing.read(PREPARED / "preprocessing.json")
+    state = settings.home / "checkpoints" / "train" / fingerprint(params)
+    if not is_first_process():
+        fit(params, fitted, state, [])
+        return
+    tracking = Tracking.open(params, settings, state)
+    module, history = fit(params, fitted, state, [tracking.callback()])
+    best = _write_outputs(module, history, state, tracking.run_id)
+    tracking.finish(best)
+    shutil.rmtree(state)
+    print(
+        f"Best of {best.epochs} epochs: {best.validation_accuracy:.2%} of the validation samples right, in epoch {best.best_epoch}."
+    )
+
+
+def fit(params: Params, fitted: Preprocessing, state: Path, extra: list[Callback]) -> tuple[Classifier, History]:
+    """Trains, from the checkpoint in ``state`` if there is one, and keeps checkpoints there.
+
+    Args:
+        params: the whole of params.yaml.
+        fitted: what was fitted on the training split.
+        state: folder of ``resume.safetensors`` and ``best.safetensors``.
+        extra: further callbacks.
+
+    Returns:
+        The module with its last weights, and the history of the epochs.
+    """
+    train = params.train
+    lightning.seed_everything(params.seed, verbose=False)
+    module, history = Classifier(params, fitted), History()
+    callbacks = [history, *checkpointing(state, train.checkpoint_every_steps), *progress_callback(train.epochs), *extra]
+    if train.early_stopping:
+        rule = train.early_stopping
+        callbacks.append(
+            EarlyStopping("validation_accuracy", mode="max", patience=rule.patience, min_delta=rule.min_delta)
+        )
+    trainer = lightning.Trainer(
+        accelerator=train.accelerator,
+        devices=train.devices,
+        strategy=train.strategy,
+        precision=train.precision,
+        max_epochs=train.epochs,
+        gradient_clip_val=train.gradient_clip_norm or None,
+        plugins=[SafetensorsIO()],
+        callbacks=callbacks,
+        logger=False,
+        enable_model_summary=False,
+        enable_progress_bar=any(isinstance(callback, lightning.callbacks.ProgressBar) for callback in callbacks),
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    resume = state / RESUME
+    trainer.fit(module, datamodule=Data(params, trainer), ckpt_path=resume if resume.exists() else None)
+    return module, history
+
+
+class Data(lightning.LightningDataModule):
+    """The prepared splits as batches; each rank of a distributed training gets its part."""
+
+    def __init__(self, params: Params, trainer: lightning.Trainer) -> None:
+        super().__init__()
+        self.params, self.parent = params, trainer
+
+    def train_dataloader(self) -> Batches:
+        """Shuffled batches in the order of stage ``augment``."""
+        order = np.load(AUGMENTED / "order.npy", allow_pickle=False)
+        return self._batches("train", order, self.params.train.batch_size, self.params.seed)
+
+    def val_dataloader(self) -> Batches:
+        """Every validation sample once."""
+        return self._batches("validation", None, VALIDATION_BATCH, None)
+
+    def _batches(self, split: str, order: np.ndarray | None, batch_size: int, seed: int | None) -> Batches:
+        arrays = LabelledArrays.load(PREPARED / split)
+        return Batches(
+            torch.from_numpy(arrays.inputs),
+            torch.from_numpy(arrays.labels),
+            torch.from_numpy(np.arange(len(arrays.labels)) if order is None else order),
+            batch_size=batch_size,
+            seed=seed,
+            rank=self.parent.global_rank,
+            ranks=self.parent.world_size,
+        )
+
+
+def checkpointing(state: Path, every_steps: int) -> list[Callback]:
+    """Two checkpoints: the best weights by validation accuracy, and the state to go on from."""
+    best = ModelCheckpoint(
+        dirpath=state,
+        filename="best",
+        monitor="validation_accuracy",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+    best.FILE_EXTENSION = ".safetensors"
+    return [best, ResumeCheckpoint(state / RESUME, every_steps)]
+
+
+def fingerprint(params: Params) -> str:
+    """Names a training by all that its weights follow from; only the same training may go on from a checkpoint."""
+    chosen = params.model_dump(include={"task", "seed", "augment", "train"}, mode="json")
+    digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
+    files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("ids", "labels")]
+    for file in [*files, PREPARED / "preprocessing.json", AUGMENTED / "order.npy"]:
+        digest.update(file.read_bytes())  # a sample's id follows from its content
+    for code in ("nets", "tasks", "train"):
+        digest.update(tree_digest(code_tree(Path(__file__).parents[1] / code)).encode())
+    return digest.hexdigest()[:32]
+
+
+def _write_outputs(module: Classifier, history: History, state: Path, run_id: str) -> TrainedModel:
+    checkpoint = SafetensorsIO().load_checkpoint(state / "best.safetensors")
+    prefix = "network."
+    best_weights = {
+        name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)
+    }
+    best = max(history.epochs, key=lambda epoch: (epoch["validation_accuracy"], -epoch["epoch"]))
+    trained = TrainedModel(
+        run_id=run_id,
+        epochs=len(history.epochs),
+        best_epoch=int(best["epoch"]),
+        validation_accuracy=best["validation_accuracy"],
+        parameters=count_parameters(module.network),
+    )
+    with whole_folder(TRAINED) as folder:
+        write_bytes(folder / "best.safetensors", save({k: v.contiguous() for k, v in best_weights.items()}))
+        last = {name: value.contiguous() for name, value in module.network.state_dict().items()}
+        write_bytes(folder / "last.safetensors", save(last))
+        trained.write(folder / "trained.json")
+    with whole_folder(REPORTS / "train") as folder:
+        write_json(folder / "history.json", history.epochs)
+    return trained
+
+
+def _quiet() -> None:
+    """Lightning's advice that does not apply: the loader needs no workers, and hooks of the module are meant to win."""
+    warnings.filterwarnings(
+        "ignore",
+        message=".*(does not have many workers|exists and is not empty|LeafSpec|TreeSpec|You have overridden).*",
+    )
+    for name in ("pytorch_lightning", "lightning.pytorch"):
+        logging.getLogger(name).setLevel(logging.WARNING)

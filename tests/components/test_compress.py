@@ -1,0 +1,158 @@
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from components.compress.choice import choose, refusal
+from components.compress.export import ServedNetwork, export_onnx, torch_probabilities
+from components.compress.run import run
+from components.contracts import COMPRESSED, PREPARED, TRAINED, Compressed, Latency, Preprocessing, Variant
+from components.errors import CompressionError
+from components.inference import latencies, open_graph, probabilities
+from components.nets import Preprocess, build_network
+from components.params import Params, load_params
+from components.params.sections import CnnParams, MlpParams
+from components.settings import Settings
+from tests.digits import LABELS, SIDE, digit_images, write_prepared
+from tests.places import REPOSITORY
+
+NETWORKS = [
+    CnnParams(name="cnn", filters=(8, 8, 8), dense=(16,), batch_norm=True, dropout=0.5),
+    CnnParams(name="cnn", filters=(8, 8), dense=(32, 16), batch_norm=False, dropout=0.0),
+    MlpParams(name="mlp", dense=(32, 16), dropout=0.5),
+]
+
+
+def fitted(channels: int = 1) -> Preprocessing:
+    return Preprocessing(
+        labels=LABELS,
+        height=SIDE,
+        width=SIDE,
+        channels=channels,
+        mean=(0.3,) * channels,
+        std=(0.2,) * channels,
+        class_counts=(1,) * 10,
+    )
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=["cnn-bn", "cnn", "mlp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_exported_graph_answers_as_the_network_at_any_batch_size(
+    tmp_path: Path, network: CnnParams | MlpParams, channels: int
+) -> None:
+    torch.manual_seed(0)
+    served = ServedNetwork(Preprocess(fitted(channels)), build_network(network, (channels, SIDE, SIDE), 10)).eval()
+    export_onnx(served, (SIDE, SIDE, channels), tmp_path / "m.onnx")
+    inputs = np.random.default_rng(0).integers(0, 256, (33, SIDE, SIDE, channels), dtype=np.uint8)
+    session = open_graph(tmp_path / "m.onnx")
+    for batch in (1, 7, 33):
+        answers = probabilities(session, inputs, batch=batch)
+        assert np.abs(answers - torch_probabilities(served, inputs)).max() < 1e-5
+        assert answers.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    features = session.run(["features"], {"inputs": inputs})[0]
+    assert features.shape == (33, served.network.features)
+
+
+def test_graph_holds_no_training_time_layer(tmp_path: Path) -> None:
+    served = ServedNetwork(Preprocess(fitted()), build_network(NETWORKS[0], (1, SIDE, SIDE), 10)).eval()
+    export_onnx(served, (SIDE, SIDE, 1), tmp_path / "m.onnx")
+    kinds = {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
+    assert "Dropout" not in kinds
+    assert "Conv" in kinds
+
+
+def prepare(root: Path) -> Params:
+    """A workspace with a network that knows the digits, trained here in a few steps."""
+    write_prepared(root)
+    params = load_params(REPOSITORY / "presets" / "digits.yaml")
+    params = params.model_copy(update={"train": params.train.model_copy(update={"network": NETWORKS[1]})})
+    torch.manual_seed(0)
+    network = build_network(NETWORKS[1], (1, SIDE, SIDE), 10)
+    images, labels = digit_images()
+    preprocess = Preprocess(Preprocessing.read(root / PREPARED / "preprocessing.json"))
+    optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
+    inputs, targets = preprocess(torch.from_numpy(images[:1300])), torch.from_numpy(labels[:1300])
+    for step in range(100):
+        chosen = torch.arange(1300)[step % 10 :: 10]
+        optimizer.zero_grad()
+        torch.nn.functional.cross_entropy(network(inputs[chosen]), targets[chosen]).backward()
+        optimizer.step()
+    (root / TRAINED).mkdir(parents=True)
+    save_file({k: v.contiguous() for k, v in network.state_dict().items()}, root / TRAINED / "best.safetensors")
+    return params
+
+
+def test_run_measures_both_graphs_and_chooses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = prepare(tmp_path)
+    run(params, Settings(threads=1))
+    compressed = Compressed.read(COMPRESSED / "compressed.json")
+    fp32, int8 = compressed.variants
+    assert compressed.parity_difference < 1e-4
+    assert fp32.validation_accuracy > 0.8
+    assert int8.bytes == (COMPRESSED / "int8.onnx").stat().st_size < fp32.bytes
+    assert abs(fp32.validation_accuracy - int8.validation_accuracy) < 0.05
+    kinds = {node.op_type for node in onnx.load(COMPRESSED / "int8.onnx").graph.node}
+    assert "QuantizeLinear" in kinds
+    weights = {
+        tensor.data_type for tensor in onnx.load(COMPRESSED / "int8.onnx").graph.initializer if len(tensor.dims) == 4
+    }
+    assert weights == {onnx.TensorProto.INT8}, "the convolutions are stored in eight bits"
+
+
+def test_a_graph_that_differs_from_its_network_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = prepare(tmp_path)
+    strict = params.model_copy(update={"compress": params.compress.model_copy(update={"max_parity_difference": 1e-12})})
+    with pytest.raises(CompressionError, match="differs from the network"):
+        run(strict, Settings(threads=1))
+    assert not COMPRESSED.exists(), "nothing is left of a failed compression"
+
+
+def variant(name: str, accuracy: float = 0.9, size: int = 1000, milliseconds: float = 1.0) -> Variant:
+    latency = Latency(p50=milliseconds, p99=milliseconds)
+    return Variant(
+        name=name,
+        file=f"{name}.onnx",
+        bytes=size,
+        validation_accuracy=accuracy,
+        latency_1=latency,
+        latency_32=latency,
+        refused=None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("int8", "words"),
+    [
+        (variant("int8", accuracy=0.89), "loses 1.00% of validation accuracy"),
+        (variant("int8", milliseconds=1.5), "1.50 × the time of fp32"),
+        (variant("int8", milliseconds=0.5, size=300), None),
+    ],
+)
+def test_a_variant_slower_or_worse_than_allowed_is_not_chosen(int8: Variant, words: str | None) -> None:
+    budget = load_params(REPOSITORY / "params.yaml").compress
+    budget = budget.model_copy(update={"max_accuracy_drop": 0.005, "max_latency_ratio": 1.0})
+    fp32 = variant("fp32")
+    reason = refusal(int8, fp32, budget)
+    chosen, why = choose([fp32, int8.model_copy(update={"refused": reason})])
+    if words is None:
+        assert reason is None
+        assert chosen.name == "int8"
+        assert "3.3 × smaller and 2.00 × as fast" in why
+    else:
+        assert words in reason
+        assert chosen.name == "fp32"
+        assert words in why
+
+
+def test_latencies_are_measured_in_turn(tmp_path: Path) -> None:
+    served = ServedNetwork(Preprocess(fitted()), build_network(NETWORKS[2], (1, SIDE, SIDE), 10)).eval()
+    export_onnx(served, (SIDE, SIDE, 1), tmp_path / "m.onnx")
+    sessions = {"a": open_graph(tmp_path / "m.onnx"), "b": open_graph(tmp_path / "m.onnx")}
+    measured = latencies(sessions, digit_images()[0], 4, 20)
+    assert measured.keys() == {"a", "b"}
+    assert all(0 < latency.p50 <= latency.p99 for latency in measured.values())
