@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from components.errors import TunesmithError
+from components.errors import DataError, TunesmithError
 from components.lineage import record_trees, stage_dependencies, watched
 from components.params import Params, load_params
 from components.settings import Settings, export_environment, load_settings
@@ -33,12 +33,22 @@ def run_stage(name: str, run: StageFunction) -> None:
         export_environment(settings)
         params = load_params()
         dependencies = stage_dependencies(name, Path("dvc.yaml"), Path("params.yaml"))
+        _require(dependencies)
         with watched(name, dependencies):
             run(params, settings)
         record_trees(dependencies, settings.home / "trees")
     except TunesmithError as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def _require(dependencies: list[Path]) -> None:
+    missing = [str(path) for path in dependencies if not path.exists()]
+    if missing:
+        raise DataError(
+            f"{', '.join(missing)} does not exist here ({Path.cwd()}). `dvc repro` makes what earlier stages give; "
+            "data of your own must be put there, or params.yaml must say where it lies."
+        )
 
 
 def die_with_parent() -> None:

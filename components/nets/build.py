@@ -52,11 +52,11 @@ def _cnn(params: CnnParams, shape: tuple[int, int, int]) -> nn.Sequential:
         layers.append(nn.Conv2d(channels, filters, 3, bias=not params.batch_norm))
         if params.batch_norm:
             layers.append(nn.BatchNorm2d(filters))
-        layers.append(nn.ReLU())
         channels, height, width = filters, height - 2, width - 2
         if index < len(params.filters) - 1:
             layers.append(nn.MaxPool2d(2))
             height, width = height // 2, width // 2
+        layers.append(nn.ReLU())  # after the pooling: the same values, from a quarter of the work
     return nn.Sequential(
         *layers, nn.Flatten(), nn.Dropout(params.dropout), *_dense(channels * height * width, params.dense, 0.0)
     )

@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from components.contracts import Record
 from components.errors import PackageError
-from components.files import read_json
+from components.files import read_json, write_bytes
 
 MODEL = "model.onnx"
 WEIGHTS = "weights.safetensors"
@@ -82,7 +82,7 @@ class GoldenBatch:
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""
-        save_file({"inputs": self.inputs, "probabilities": self.probabilities}, path)
+        write_bytes(path, save({"inputs": self.inputs, "probabilities": self.probabilities}))
 
     @classmethod
     def load(cls, path: Path) -> Self:

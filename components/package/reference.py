@@ -1,4 +1,4 @@
-"""The drift reference of a package: how the validation split looks to the model, for a monitor to compare requests with."""
+"""The drift reference of a package: how the validation split looks to the model, for a monitor to compare with."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -6,7 +6,9 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
+
+from components.files import write_bytes
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class DriftReference:
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""
         arrays: dict[str, NDArray[Any]] = {field.name: getattr(self, field.name) for field in fields(self)}
-        save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, path)
+        write_bytes(path, save({name: np.ascontiguousarray(array) for name, array in arrays.items()}))
 
     @classmethod
     def load(cls, path: Path) -> Self:

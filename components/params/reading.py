@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from components.errors import ParamsError
 from components.params.schema import fields_at
@@ -52,10 +52,11 @@ def parse_params(text: str, origin: str = "params.yaml") -> Params:
         raise ParamsError(
             f"{origin}{where}: not valid YAML: {error.problem or error.context}. Mend the line and run again."
         ) from None
+    except YAMLError as error:
+        raise ParamsError(f"{origin}: not valid YAML: {error}. Mend the file and run again.") from None
     if not isinstance(document, CommentedMap):
-        raise ParamsError(
-            f"{origin}: expected sections such as 'train:', found {type(document).__name__}. Copy one of presets/*.yaml."
-        )
+        found = "nothing" if document is None else f"only {_found(_plain(document))}"
+        raise ParamsError(f"{origin}: expected sections such as 'train:', found {found}. Copy one of presets/*.yaml.")
     try:
         return Params.model_validate(_plain(document))
     except ValidationError as error:
@@ -85,7 +86,8 @@ def _sentence(fault: ErrorDetails, document: CommentedMap, origin: str) -> str:
         return head + f"is missing. Add it: {_description(place)}"
     if fault["type"] == "extra_forbidden":
         return head + f"is not a parameter. {_did_you_mean(place)}"
-    return head + f"{fault['msg'][0].lower()}{fault['msg'][1:]}; found {_found(fault['input'])}. {_description(place)}"
+    rule = fault["msg"].removeprefix("Value error, ")
+    return head + f"{rule[0].lower()}{rule[1:]}; found {_found(fault['input'])}. {_description(place)}"
 
 
 def _found(value: Any) -> str:
@@ -99,11 +101,11 @@ def _locate(loc: tuple[int | str, ...], document: CommentedMap) -> tuple[Place, 
     place: list[str | int] = []
     line = 1
     for index, key in enumerate(loc):
-        inside = (isinstance(node, dict) and key in node) or (
-            isinstance(node, list) and isinstance(key, int) and key < len(node)
+        inside = (isinstance(node, CommentedMap) and key in node) or (
+            isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node)
         )
         if inside:
-            line = (node.lc.key(key) if isinstance(node, dict) else node.lc.item(key))[0] + 1
+            line = (node.lc.key(key) if isinstance(node, CommentedMap) else node.lc.item(key))[0] + 1
             node = node[key]
             place.append(key)
         elif index == len(loc) - 1:
@@ -112,8 +114,8 @@ def _locate(loc: tuple[int | str, ...], document: CommentedMap) -> tuple[Place, 
 
 
 def _description(place: Place) -> str:
-    """What the schema says of a place."""
-    *parent, name = place
+    """What the schema says of a place; of an item of a list, what it says of the list."""
+    *parent, name = [key for key in place if not isinstance(key, int)]
     field = fields_at(tuple(parent)).get(str(name))
     return (
         field.description

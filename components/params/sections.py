@@ -5,11 +5,18 @@ No field has a default: a default in Python is an input that DVC does not see.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Widths = Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(strict=False, min_length=1, max_length=8)]
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ValueError(f"each name must occur once; repeated: {', '.join(repeated)}")
+    return names
 
 
 class Section(BaseModel):
@@ -39,7 +46,7 @@ class IdxSource(ImageSource):
     """A set in the IDX format: train-images, train-labels, t10k-images, t10k-labels, plain or gzipped."""
 
     kind: Literal["idx"]
-    labels: Annotated[tuple[str, ...], Field(strict=False, min_length=2)] = Field(
+    labels: Annotated[tuple[str, ...], Field(strict=False, min_length=2), AfterValidator(_distinct)] = Field(
         description="Name of each class, in the order of the label numbers."
     )
 
@@ -64,12 +71,13 @@ class IngestParams(Section):
     validation_share: float = Field(
         gt=0,
         le=0.5,
-        description="Share of the samples that are not test samples which go to validation, by the hash of their content.",
+        description="Share of the samples outside the test split that go to validation, by the hash of their content.",
     )
     test_share: float = Field(
         gt=0,
         le=0.5,
-        description="Share of the samples that go to test, by the hash of their content; a source with a test split of its own keeps that.",
+        description="Share of the samples that go to test, by the hash of their content; "
+        "a source with a test split of its own keeps that.",
     )
 
 
@@ -84,7 +92,8 @@ class ValidateParams(Section):
     max_drift: float = Field(
         gt=0,
         le=10,
-        description="Population stability index of labels, brightness and contrast against the champion's data, at most (0.1 small, 0.25 large).",
+        description="Population stability index of labels, brightness and contrast against the champion's data, "
+        "at most (0.1 small, 0.25 large).",
     )
 
 
@@ -92,7 +101,8 @@ class PrepareParams(Section):
     """What is fitted on the training split."""
 
     normalisation: Literal["unit", "standard"] = Field(
-        description="unit: values in [0, 1]; standard: then less the training mean, over its standard deviation, per channel."
+        description="unit: values in [0, 1]; "
+        "standard: then less the training mean, over its standard deviation, per channel."
     )
 
 
@@ -147,7 +157,7 @@ class Erasing(Section):
 
 
 class AugmentParams(Section):
-    """Random changes of training images, composed into one affine map and applied to a whole batch on the training device."""
+    """Random changes of training images, composed into one affine map, for a whole batch on the training device."""
 
     rotation: Rotation
     width_shift: Shift

@@ -1,14 +1,26 @@
 """Image classification: from an image file to the array that the model takes, the same for ingest and server."""
 
 import io
+import struct
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from components.errors import ImageRefused
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP")
+# Not ImageOps.exif_transpose: it writes the EXIF data anew, and fails where a tag of it is of another type than usual.
+UPRIGHT = 1
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def decode_image(content: bytes, height: int, width: int, channels: int, max_pixels: int) -> NDArray[np.uint8]:
@@ -51,7 +63,7 @@ def read_image(content: bytes, max_pixels: int) -> Image.Image:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageRefused("too_large", f"too large: {error}") from None
-    except (OSError, SyntaxError, ValueError, EOFError, OverflowError) as error:
+    except (OSError, SyntaxError, ValueError, EOFError, OverflowError, struct.error) as error:  # what Pillow raises
         raise ImageRefused("broken", f"damaged image: {error}") from None
 
 
@@ -66,7 +78,8 @@ def fit_image(image: Image.Image, height: int, width: int, channels: int) -> NDA
 def _upright(image: Image.Image, max_pixels: int) -> Image.Image:
     if image.width * image.height > max_pixels:
         raise ImageRefused("too_large", f"too large: {image.width} × {image.height} is more than {max_pixels} pixels")
-    return ImageOps.exif_transpose(image)
+    turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, UPRIGHT))
+    return image if turn is None else image.transpose(turn)
 
 
 def _opaque(image: Image.Image) -> Image.Image:

@@ -3,8 +3,10 @@
 import time
 from typing import Any
 
-from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
+
+from components.train.module import Classifier
 
 
 class History(Callback):
@@ -19,14 +21,14 @@ class History(Callback):
         self.epochs: list[dict[str, float]] = []
         self.started = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: Classifier) -> None:
         """Starts the clock."""
         self.started = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: Classifier) -> None:
         """Adds the row of the epoch, after its validation."""
-        names = ("train_loss", "validation_loss", "validation_accuracy")
-        row = {name: float(trainer.callback_metrics[name]) for name in names}
+        row = {"train_loss": pl_module.mean_loss()}
+        row |= {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", "validation_accuracy")}
         row["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         row["seconds"] = time.monotonic() - self.started
         self.epochs.append({"epoch": trainer.current_epoch + 1, **row})

@@ -32,8 +32,8 @@ class Classifier(lightning.LightningModule):
         self.preprocess = Preprocess(fitted)
         self.augmentation = BatchAugmentation(params.augment)
         self.loss = build_loss(params.train.loss, fitted.class_counts)
-        self.train_loss = MeanMetric()
-        self.train_loss.persistent(True)  # part of the checkpoint: the mean of a resumed epoch is over all its steps
+        # A buffer is part of the checkpoint: the mean of a resumed epoch is over all its steps.
+        self.register_buffer("losses", torch.zeros(2, dtype=torch.float64))
         self.validation_loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(fitted.labels), average="micro")
 
@@ -56,11 +56,15 @@ class Classifier(lightning.LightningModule):
         """Gives the epoch its own order of the samples."""
         batches: Batches = self.trainer.train_dataloader
         batches.set_epoch(self.current_epoch)
+        self.losses.zero_()
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Seeds the step, before its augmentation is drawn."""
         if self.trainer.training:
-            torch.manual_seed((self.params.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank)
+            seed = (self.params.seed * 1_000_003 + self.global_step) * 4096 + self.global_rank
+            torch.default_generator.manual_seed(seed)  # torch.manual_seed writes a stack trace for each kind of device
+            if self.device.type == "cuda":
+                torch.cuda.manual_seed(seed)
         return batch
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -75,9 +79,13 @@ class Classifier(lightning.LightningModule):
         """The loss of one batch."""
         images, targets = batch
         loss: Tensor = self.loss(self.network(images), targets)
-        self.train_loss(loss.detach())
-        self.log("train_loss", self.train_loss, on_step=False, on_epoch=True, batch_size=len(targets))
+        self.losses += torch.stack([loss.detach().double(), torch.ones_like(loss, dtype=torch.float64)])
         return loss
+
+    def mean_loss(self) -> float:
+        """Mean of the training losses of this epoch, over all processes; every process must ask."""
+        total, steps = self.all_gather(self.losses).view(-1, 2).sum(dim=0).tolist()
+        return float(total / steps)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Loss and accuracy on a batch of validation samples."""

@@ -1,0 +1,168 @@
+"""The report: one HTML file that loads nothing, runs no script and takes every name from the data as hostile."""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from components.contracts import ClassMetrics, Comparison, Evaluated, Variant
+from components.evaluate import figures, wording
+from components.evaluate.figures import Plot, Standing
+from components.evaluate.findings import Findings, Inputs
+from components.evaluate.metrics import wilson_interval
+from components.evaluate.mistakes import Confusion, confused_pairs, most_mistaken
+from components.evaluate.palette import DARK, LIGHT
+from components.evaluate.pictures import png_uri, thumbnail
+from components.params import Params
+
+MATRIX_CLASSES = 24
+"""Classes of the confusion matrix, at most: more could not be read."""
+PAIRS = 6
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the confusion matrix.
+
+    Attributes:
+        count: test samples.
+        share: of the samples of the true class, in [0, 1].
+        strength: of the colour, in [0, 1].
+        right: whether it is on the diagonal.
+    """
+
+    count: int
+    share: float
+    strength: float
+    right: bool
+
+
+@dataclass(frozen=True)
+class VariantRow:
+    """A variant of the compression; ``test_accuracy`` is None where it was not measured."""
+
+    variant: Variant
+    chosen: bool
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A class on the test split; ``gain`` is its recall less the champion's, None where there is nothing to compare."""
+
+    metrics: ClassMetrics
+    gain: float | None
+
+
+def render(params: Params, inputs: Inputs, findings: Findings) -> str:
+    """The whole page.
+
+    Args:
+        params: the whole of params.yaml.
+        inputs: what the stages before have left.
+        findings: what was found about the chosen model.
+    """
+    chosen, labels = findings.evaluated.chosen, inputs.fitted.labels
+    shown = most_mistaken(chosen.confusion, MATRIX_CLASSES)
+    variants = variant_rows(inputs, findings.evaluated)
+    return (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            params=params,
+            inputs=inputs,
+            findings=findings,
+            evaluated=findings.evaluated,
+            labels=labels,
+            palettes={"light": asdict(LIGHT), "dark": asdict(DARK)},
+            plots=plots(inputs, findings),
+            variants=variants,
+            served=next(row.variant for row in variants if row.chosen),
+            shown=shown,
+            matrix=confusion_cells(chosen.confusion, shown),
+            pairs=confused_pairs(chosen.confusion, PAIRS),
+            classes=class_rows(findings.evaluated),
+            counts={name: np.bincount(split.labels, minlength=len(labels)) for name, split in inputs.splits.items()},
+            facts=wording.facts(params, inputs, findings),
+        )
+    )
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("components.evaluate", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    filters = (wording.percent, wording.points, wording.count, wording.size, wording.milliseconds, wording.p_value)
+    environment.filters |= {function.__name__: function for function in (*filters, thumbnail, png_uri)}
+    environment.tests["comparison"] = lambda champion: isinstance(champion, Comparison)
+    return environment
+
+
+def plots(inputs: Inputs, findings: Findings) -> dict[str, Plot]:
+    """The figures, by name."""
+    history, best = inputs.history, inputs.trained.best_epoch
+    return {
+        "standings": figures.standings_plot(standings(findings.evaluated, inputs.compressed.chosen)),
+        "loss": figures.loss_plot(history, best),
+        "accuracy": figures.accuracy_plot(history, best),
+        "learning_rate": figures.learning_rate_plot(history, best),
+        "reliability": figures.reliability_plot(findings.calibration),
+        "coverage": figures.coverage_plot(findings.probabilities, inputs.test.labels),
+    }
+
+
+def standings(evaluated: Evaluated, chosen: str) -> tuple[Standing, ...]:
+    """The models that were asked about the test split: chosen, fp32 where it is another, baseline, champion."""
+    accuracies = {f"this model ({chosen})": evaluated.chosen.accuracy}
+    if chosen != "fp32":
+        accuracies["uncompressed (fp32)"] = evaluated.fp32.accuracy
+    accuracies[evaluated.baseline.replace("_", " ")] = evaluated.baseline_accuracy
+    if isinstance(evaluated.champion, Comparison):
+        accuracies[f"champion, version {evaluated.champion.version}"] = evaluated.champion.accuracy
+    samples = evaluated.chosen.samples
+    return tuple(
+        Standing(name, accuracy, wilson_interval(round(accuracy * samples), samples), name.startswith("this"))
+        for name, accuracy in accuracies.items()
+    )
+
+
+def variant_rows(inputs: Inputs, evaluated: Evaluated) -> list[VariantRow]:
+    """The variants in the order in which they were measured."""
+    chosen = inputs.compressed.chosen
+    measured = {"fp32": evaluated.fp32.accuracy, chosen: evaluated.chosen.accuracy}
+    return [
+        VariantRow(variant, variant.name == chosen, measured.get(variant.name))
+        for variant in inputs.compressed.variants
+    ]
+
+
+def confusion_cells(confusion: Confusion, shown: list[int]) -> list[list[Cell]]:
+    """The rows and columns of the shown classes; mistakes take their colour from the square root of their share."""
+    totals = [max(1, sum(row)) for row in confusion]
+    return [
+        [
+            Cell(
+                count=confusion[truth][predicted],
+                share=(share := confusion[truth][predicted] / totals[truth]),
+                strength=share if truth == predicted else share**0.5,
+                right=truth == predicted,
+            )
+            for predicted in shown
+        ]
+        for truth in shown
+    ]
+
+
+def class_rows(evaluated: Evaluated) -> list[ClassRow]:
+    """The classes, the lowest F1 first."""
+    classes, champion = evaluated.chosen.classes, evaluated.champion
+    recalls = champion.class_recalls if isinstance(champion, Comparison) else (None,) * len(classes)
+    rows = [
+        ClassRow(metrics, None if recall is None else metrics.recall - recall)
+        for metrics, recall in zip(classes, recalls, strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.metrics.f1)

@@ -1,0 +1,49 @@
+"""Which samples stand for a split: chosen by label and position alone, so that the same data gives the same choice."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def proportional(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Picks samples so that each class keeps its share (systematic sampling of the samples sorted by class).
+
+    Args:
+        labels: (samples,) classes.
+        count: how many to pick, at most.
+
+    Returns:
+        (min(count, samples),) ascending indices.
+    """
+    picked = np.linspace(0, len(labels) - 1, min(count, len(labels))).astype(np.int64)
+    return np.sort(np.argsort(labels, kind="stable")[picked])
+
+
+def balanced(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Picks the first samples of every class in turn, so that all classes are there as evenly as they can be.
+
+    Args:
+        labels: (samples,) classes.
+        count: how many to pick, at most.
+
+    Returns:
+        (min(count, samples),) ascending indices.
+    """
+    rank_in_class = np.empty(len(labels), dtype=np.int64)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        rank_in_class[members] = np.arange(len(members))
+    return np.sort(np.lexsort((labels, rank_in_class))[:count])
+
+
+def order_statistics(values: NDArray[np.float32], points: int) -> NDArray[np.float32]:
+    """Evenly spaced order statistics of each column, minimum and maximum included.
+
+    Args:
+        values: (samples,) or (samples, columns), at least one sample.
+        points: how many to keep, at most.
+
+    Returns:
+        (min(points, samples),) or (min(points, samples), columns), each column sorted by itself.
+    """
+    positions = np.linspace(0, len(values) - 1, min(points, len(values))).round().astype(np.int64)
+    return np.sort(values, axis=0)[positions]

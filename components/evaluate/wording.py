@@ -1,0 +1,76 @@
+"""Numbers and facts of the report as a person reads them."""
+
+from components.evaluate.findings import Findings, Inputs
+from components.params import Params, Section
+
+NBSP = "\u00a0"
+
+
+def percent(share: float, digits: int = 1) -> str:
+    """0.9143 → ``91.4 %``."""
+    return f"{share * 100:.{digits}f}{NBSP}%"
+
+
+def points(difference: float) -> str:
+    """A difference of two shares in percentage points, with its sign: 0.0062 → ``+0.62 points``."""
+    sign = "−" if difference < 0 else "+"
+    return f"{sign}{abs(difference) * 100:.2f}{NBSP}points"
+
+
+def count(number: int) -> str:
+    """10000 → ``10,000``."""
+    return f"{number:,}"
+
+
+def size(octets: int) -> str:
+    """A size in decimal units: 345678 → ``346 kB``."""
+    return f"{octets / 1e6:.1f}{NBSP}MB" if octets >= 1e6 else f"{octets / 1e3:.0f}{NBSP}kB"
+
+
+def milliseconds(time: float) -> str:
+    """Three significant digits: 0.1074 → ``0.107``."""
+    return f"{time:.0f}" if time >= 100 else f"{time:.3g}"
+
+
+def p_value(p: float) -> str:
+    """0.0113 → ``p = 0.011``; very small ones as a bound."""
+    return f"p{NBSP}<{NBSP}0.001" if p < 0.001 else f"p{NBSP}={NBSP}{p:.3f}"
+
+
+def facts(params: Params, inputs: Inputs, findings: Findings) -> list[tuple[str, str]]:
+    """Where the model comes from: name and value of each fact."""
+    train, trained, fitted = params.train, inputs.trained, inputs.fitted
+    seconds = sum(epoch.seconds for epoch in inputs.history)
+    return [
+        ("Model", params.name),
+        ("Task", params.task.replace("_", " ")),
+        ("Input", f"{fitted.height} × {fitted.width} × {fitted.channels}, uint8"),
+        ("Network", f"{_arguments(train.network)}: {trained.parameters:,} parameters"),
+        ("Loss", _arguments(train.loss)),
+        ("Optimizer", _arguments(train.optimizer)),
+        ("Schedule", _arguments(train.schedule)),
+        ("Training", f"{trained.epochs} epochs in {seconds:.0f} s, batches of {train.batch_size}, {train.precision}"),
+        (
+            "Best epoch",
+            f"{trained.best_epoch}, {percent(trained.validation_accuracy, 2)} of the validation samples right",
+        ),
+        ("Seed", str(params.seed)),
+        ("Training run", trained.run_id),
+        *((f"sha256, {name}", digest) for name, digest in findings.digests.items()),
+    ]
+
+
+def _arguments(section: Section) -> str:
+    """A named section on one line: ``cnn (filters 32, 64, 64; dense 64)``."""
+    values = section.model_dump(mode="json")
+    name = values.pop("name")
+    shown = "; ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in values.items())
+    return f"{name} ({shown})" if shown else name
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_value, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, float) else str(value)

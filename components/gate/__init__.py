@@ -1,0 +1,13 @@
+"""The gate: whether a challenger may replace the champion, and why, in words.
+
+Not a stage of dvc.yaml: it is asked before each promotion, about whatever is champion at that moment. Reads the
+packages of both from the registry, and ``data/prepared/{test,preprocessing.json}``; writes ``reports/gate/gate.json``.
+Guarantees: both are asked about the same samples, none of which either was trained on; where there is no champion, or
+none that can be asked, the decision says so.
+"""
+
+from components.gate.checks import Candidate, Duel, decide
+from components.gate.decision import Check, GateDecision
+from components.gate.judging import judge
+
+__all__ = ["Candidate", "Check", "Duel", "GateDecision", "decide", "judge"]

@@ -1,0 +1,11 @@
+"""Registration: what the line made becomes a sealed package, and a version of the registry called ``challenger``.
+
+Not a stage of dvc.yaml: a version cannot be taken back by running something again. Reads ``dvc.lock``, the outputs of
+train, compress and evaluate, and the profile of validate; writes ``models/package``, the registry, and the MLflow run
+of the training. Guarantees: a version appears only when its package lies whole in the artifact store; the same
+``dvc.lock`` is registered once; what went into a package is what ``dvc.lock`` says was made.
+"""
+
+from components.register.registration import Registered, register
+
+__all__ = ["Registered", "register"]

@@ -1,0 +1,22 @@
+"""The model registry: MLflow behind one small class, for every stage that tracks, registers or promotes.
+
+MLflow itself is imported on first use (it takes seconds), never by importing this package.
+"""
+
+from components.registry.connection import connect, experiment_id, telling
+from components.registry.models import CHALLENGER, CHAMPION, COMPLETE, DIGEST, LOCK_TAG, ModelVersion, Registry
+from components.registry.peek import peek
+
+__all__ = [
+    "CHALLENGER",
+    "CHAMPION",
+    "COMPLETE",
+    "DIGEST",
+    "LOCK_TAG",
+    "ModelVersion",
+    "Registry",
+    "connect",
+    "experiment_id",
+    "peek",
+    "telling",
+]

@@ -1,0 +1,100 @@
+"""Reaching MLflow: the embedded SQLite store, made on first use, or a tracking server."""
+
+import contextlib
+import logging
+import os
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from filelock import FileLock
+
+from components.errors import RegistryError
+from components.settings import Settings
+
+QUIET = {
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # MLflow's own patience with a server that is gone is minutes
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+CHATTY = {"alembic": logging.WARNING, "mlflow": logging.WARNING, "urllib3.connectionpool": logging.ERROR}
+
+
+def connect(settings: Settings) -> Any:
+    """An MlflowClient that has reached its store.
+
+    The embedded store's tables are made on first use, by one process at a time.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    from mlflow import MlflowClient
+
+    for name, level in CHATTY.items():
+        logging.getLogger(name).setLevel(level)
+    address = settings.tracking_address
+    with telling(settings), _alone(settings):
+        client = MlflowClient(tracking_uri=address, registry_uri=address)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment_id(client: Any, settings: Settings, name: str) -> str:
+    """The experiment of a model name, made on first use.
+
+    A server decides for itself where its artifacts lie; with a database they are kept in ``settings.artifact_root``.
+
+    Raises:
+        RegistryError: the experiment was deleted, or the store cannot be reached.
+    """
+    served = settings.tracking_address.startswith(("http://", "https://"))
+    place = None if served else (settings.artifact_root / name).as_uri()
+    with telling(settings), _alone(settings):
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            return str(client.create_experiment(name, artifact_location=place))
+    if found.lifecycle_stage != "active":
+        raise RegistryError(
+            f"The MLflow experiment '{name}' was deleted. Bring it back with "
+            f"'mlflow experiments restore --experiment-id {found.experiment_id}', or choose another name in "
+            "params.yaml."
+        )
+    return str(found.experiment_id)
+
+
+@contextlib.contextmanager
+def telling(settings: Settings) -> Iterator[None]:
+    """Turns what MLflow raises into a sentence for a person.
+
+    Raises:
+        RegistryError: in place of what MLflow, its database or the operating system raised.
+    """
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError) as error:  # the last: a database's driver
+        first_line = str(error).strip().splitlines()[0]
+        raise RegistryError(
+            _without_password(
+                f"The registry at {settings.tracking_address} did not do what was asked: {first_line[:400]} "
+                "Check TUNESMITH_TRACKING_URI, and that the server runs and lets you in."
+            )
+        ) from None
+
+
+def _without_password(text: str) -> str:
+    """The text with user and password taken out of every address in it."""
+    return re.sub(r"//[^/\s]*@", "//", text)
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings) -> Iterator[None]:
+    """Keeps two processes of this machine from making the same table or experiment at once."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with FileLock(settings.home / "mlflow.lock"):
+        yield

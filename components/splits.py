@@ -1,0 +1,51 @@
+"""Which split a sample belongs to: a pure function of the hash of its content.
+
+The content is the picture as it was taken: upright, opaque, RGB, at its original size. So a sample keeps its split when
+it is renamed, stripped of its metadata, stored in another lossless format, or resized by other params; and the same
+picture is never in two splits. With hashes of the file's bytes a copy with other metadata could leak from train into
+test; with hashes of the resized array every change of ``ingest.source.height`` would deal all samples anew.
+"""
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import Split
+
+ID_DIGITS = 16
+
+
+def content_sha256(rgb_hwc: NDArray[np.uint8]) -> str:
+    """The hash that names a picture, in hexadecimal.
+
+    Args:
+        rgb_hwc: (height, width, 3) uint8; grey pictures have three equal channels.
+    """
+    height, width, _ = rgb_hwc.shape
+    return hashlib.sha256(b"%dx%d RGB\n" % (width, height) + rgb_hwc.tobytes()).hexdigest()
+
+
+def split_of(digits: str, test_share: float | None, validation_share: float) -> Split:
+    """The split of a sample.
+
+    A larger share keeps the samples of a smaller one. The draws for test and for validation are independent.
+
+    Args:
+        digits: sha256 of the sample's content in hexadecimal, or its id, which begins with the same sixteen digits.
+        test_share: share of all samples that is kept for test; None: the source has a test split of its own.
+        validation_share: share of the others that is kept for validation.
+    """
+    if test_share is not None and draw_for_test(digits) < test_share:
+        return "test"
+    return "validation" if draw_for_validation(digits) < validation_share else "train"
+
+
+def draw_for_test(digits: str) -> float:
+    """Where a sample stands in [0, 1): a test sample for every share above that. Digits as for :func:`split_of`."""
+    return int(digits[:8], 16) / 2**32
+
+
+def draw_for_validation(digits: str) -> float:
+    """Where a sample stands in [0, 1) when the validation split is drawn."""
+    return int(digits[8:ID_DIGITS], 16) / 2**32

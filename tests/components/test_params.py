@@ -1,0 +1,185 @@
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from components.errors import ParamsError
+from components.params import Params, Section, load_params, parse_params
+from components.params.schema import entries
+from tests.places import REPOSITORY
+
+TEXT = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+FILES = [REPOSITORY / "params.yaml", *sorted((REPOSITORY / "presets").glob("*.yaml"))]
+
+
+def faults_of(text: str) -> str:
+    with pytest.raises(ParamsError) as error:
+        parse_params(text)
+    return str(error.value)
+
+
+def changed(before: str, after: str) -> str:
+    assert TEXT.count(before) == 1
+    return TEXT.replace(before, after)
+
+
+def line_of(text: str, part: str) -> int:
+    return next(number for number, line in enumerate(text.splitlines(), 1) if part in line)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_file_that_is_shipped_is_valid(path: Path) -> None:
+    assert load_params(path).task == "image_classification"
+
+
+def test_presets_are_there() -> None:
+    assert {"digits.yaml", "reference-augmentation.yaml"} <= {path.name for path in FILES}
+
+
+def test_reference_augmentation_is_that_of_the_reference_program() -> None:
+    reference, default = load_params(REPOSITORY / "presets/reference-augmentation.yaml"), load_params(FILES[0])
+    policy = reference.augment
+    for magnitude, expected in [
+        (policy.rotation, 40),
+        (policy.width_shift, 0.2),
+        (policy.height_shift, 0.2),
+        (policy.shear, 0.2),
+        (policy.zoom, 0.2),
+    ]:
+        assert (magnitude.range, magnitude.probability) == (expected, 1)
+    assert (policy.horizontal_flip.probability, policy.random_erasing.probability) == (0.5, 0)
+    assert reference.model_copy(update={"augment": default.augment}) == default
+
+
+def test_all_faults_are_told_at_once_each_with_its_line() -> None:
+    text = changed("seed: 7", "seed: -7").replace("epochs: 12", "epoch: 12").replace("gate:", "gat:")
+    told = faults_of(text)
+    assert told.startswith("params.yaml has 5 faults; nothing was run.")
+    assert f"params.yaml:{line_of(text, 'seed')}  seed: input should be greater than or equal to 0; found -7." in told
+    assert f"params.yaml:{line_of(text, 'epoch:')}  train.epoch: is not a parameter. Did you mean 'epochs'?" in told
+    assert f"params.yaml:{line_of(text, 'train:')}  train.epochs: is missing. Add it: Passes over" in told
+    assert "gate: is missing" in told
+    assert "gat: is not a parameter. Did you mean 'gate'?" in told
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        ("name: fashion-mnist", "name: Fashion MNIST", "name: string should match pattern"),
+        ("batch_size: 128", "batch_size: '128'", "train.batch_size: input should be a valid integer; found '128'"),
+        ("epochs: 12", "epochs: true", "train.epochs: input should be a valid integer; found True"),
+        ("learning_rate: 0.004", "learning_rate: .nan", "train.optimizer.learning_rate: input should be"),
+        ("learning_rate: 0.004", "learning_rate: .inf", "less than or equal to 10"),
+        ("name: adamw", "name: adam", "train.optimizer: input tag 'adam' found using 'name' does not match"),
+        ("kind: idx", "kind: csv", "ingest.source: input tag 'csv'"),
+        ("[0.02, 0.2]", "[0.02, 3]", "augment.random_erasing.area.1: input should be less than or equal to 1"),
+        ("Trouser, Pullover", "Trouser, Trouser", "labels: each name must occur once; repeated: Trouser"),
+        ("normalisation: standard", "normalisation:", "prepare.normalisation: input should be 'unit' or 'standard'"),
+        ("width: 28", "widht: 28", "ingest.source.widht: is not a parameter. Did you mean 'width'?"),
+        ("epochs: 12", "epochs: 12\n  zzz: 1", "train.zzz: is not a parameter. Known here: accelerator,"),
+    ],
+)
+def test_a_fault_names_place_rule_and_value(before: str, after: str, told: str) -> None:
+    assert told in faults_of(changed(before, after))
+
+
+def test_a_fault_inside_a_union_has_its_own_line() -> None:
+    text = changed("dropout: 0.2", "dropout: 1.5")
+    assert f"params.yaml:{line_of(text, 'dropout')}  train.network.dropout: input should be less than 1" in faults_of(
+        text
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "found nothing"),
+        ("- 1", "found only [1]"),
+        ("a: [", "params.yaml:1:5: not valid YAML"),
+        ("seed: 1\nseed: 2", "params.yaml:2:1: not valid YAML: found duplicate key"),
+        ("name: *x", "not valid YAML: found undefined alias"),
+        ("name: \x00", "not valid YAML: unacceptable character"),
+    ],
+)
+def test_what_is_no_params_file_is_told(text: str, told: str) -> None:
+    assert told in faults_of(text)
+
+
+def test_missing_and_unreadable_files_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match="does not exist here"):
+        load_params(tmp_path / "params.yaml")
+    (tmp_path / "params.yaml").write_bytes(b"\xff\xfe\xfd")
+    with pytest.raises(ParamsError, match="cannot be read as UTF-8"):
+        load_params(tmp_path / "params.yaml")
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_valid_or_told(text: str) -> None:
+    with pytest.raises(ParamsError):
+        parse_params(text)
+
+
+@given(st.data())
+def test_any_value_anywhere_is_valid_or_told_with_its_place(data: st.DataObject) -> None:
+    values = parse_params(TEXT).model_dump(mode="json", by_alias=True)
+    node, place = values, []
+    while isinstance(node, dict):
+        place.append(data.draw(st.sampled_from(sorted(node))))
+        parent, node = node, node[place[-1]]
+    parent[place[-1]] = data.draw(st.none() | st.booleans() | st.integers() | st.floats() | st.just("?") | st.just([]))
+    try:
+        parse_params(_yaml(values))
+    except ParamsError as error:
+        named = ".".join(place[:-1]) if place[-1] in ("kind", "name") and len(place) > 1 else ".".join(place)
+        assert re.search(rf"params\.yaml:\d+  {re.escape(named)}", str(error))
+
+
+def _yaml(values: Any) -> str:
+    stream = io.StringIO()
+    YAML().dump(values, stream)
+    return stream.getvalue()
+
+
+def places(section: Section, prefix: str = "") -> set[str]:
+    """The dotted places of a params file that was read, without the tags of alternatives."""
+    found = set()
+    for name, field in type(section).model_fields.items():
+        place, value = prefix + (field.alias or name), getattr(section, name)
+        found |= {place} | (places(value, f"{place}.") if isinstance(value, Section) else set())
+    return found
+
+
+def test_the_documented_schema_covers_every_place_of_every_file() -> None:
+    documented = {re.sub(r"\[\w+\]", "", entry.place) for entry in entries()}
+    for path in FILES:
+        assert places(load_params(path)) <= documented
+
+
+def test_every_parameter_is_described_and_has_its_values() -> None:
+    for entry in entries():
+        if entry.place.rsplit(".", 1)[-1] not in ("kind", "name") or entry.place == "name":
+            assert entry.description.endswith((".", ")")), entry
+        assert entry.values, entry
+
+
+def test_bounds_are_documented() -> None:
+    documented = {entry.place: entry.values for entry in entries()}
+    assert documented["train.epochs"] == "int ≥ 1 ≤ 10000"
+    assert documented["train.precision"] == "32-true | bf16-mixed | 16-mixed"
+    assert documented["ingest.source[idx].labels"].startswith("list")
+    assert documented["train.network[cnn].filters"].startswith("list")
+
+
+def test_no_field_has_a_default() -> None:
+    def sections(kind: type[Section]) -> set[type[Section]]:
+        return {kind} | {inner for sub in kind.__subclasses__() for inner in sections(sub)}
+
+    assert Params in sections(Section)
+    for section in sections(Section):
+        for name, field in section.model_fields.items():
+            assert field.is_required(), f"{section.__name__}.{name}"

@@ -1,0 +1,223 @@
+import itertools
+import json
+import multiprocessing
+import os
+import signal
+from multiprocessing.queues import Queue
+
+import pytest
+
+from components.errors import PromotionRefused, RegistryError
+from components.promote import Event, Journal, history, promote, rollback
+from components.registry import CHAMPION, Registry
+from components.settings import Settings
+from tests.serving.shelf import NAME, Shelf
+
+ROUNDS = 12
+
+
+@pytest.fixture
+def three(shelf: Shelf) -> Settings:
+    """A registry with three versions and no champion."""
+    for bias in (0.0, 1.0, 2.0):
+        shelf.publish(bias)
+    return shelf.settings
+
+
+def champion(settings: Settings) -> int | None:
+    return Registry(settings, NAME).champion()
+
+
+def steps(settings: Settings) -> list[tuple[str, str, int | None, int]]:
+    return [(event.action, event.step, event.before, event.after) for event in history(settings, NAME)]
+
+
+def test_a_promotion_moves_the_alias_and_is_written_down(three: Settings) -> None:
+    figures = {"accuracy": {"challenger": 0.9}}
+    promotion = promote(three, NAME, 2, expected=None, reason="It is better.", figures=figures)
+    assert promotion.moved
+    assert champion(three) == 2
+    assert promotion.sentence() == "Version 2 of 'digits' is the champion: It is better."
+    intent, done = history(three, NAME)
+    assert (intent.step, done.step, intent.move) == ("intent", "done", done.move)
+    assert (done.before, done.after, done.reason, done.figures) == (None, 2, "It is better.", figures)
+    assert "@" in done.who
+    assert intent.time <= done.time
+
+
+def test_another_champion_than_expected_refuses(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    promote(three, NAME, 2, 1, "second")
+    with pytest.raises(PromotionRefused, match="compared with version 1, but by now version 2 is the champion"):
+        promote(three, NAME, 3, 1, "late")
+    with pytest.raises(PromotionRefused, match="compared with no version, but by now version 2"):
+        promote(three, NAME, 3, None, "later")
+    assert champion(three) == 2
+    assert len(history(three, NAME)) == 4
+
+
+def test_the_champion_is_not_promoted_again(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    again = promote(three, NAME, 1, None, "again")
+    assert not again.moved
+    assert again.sentence() == "Version 1 of 'digits' is the champion already."
+    assert len(history(three, NAME)) == 2
+
+
+def test_a_package_that_does_not_verify_is_refused(shelf: Shelf) -> None:
+    version = shelf.publish(0.0)
+    (shelf.stored(version) / "card.md").write_text("This model is perfect.")
+    with pytest.raises(PromotionRefused, match=r"must not be served: .*card\.md is damaged"):
+        promote(shelf.settings, NAME, version, None, "why not")
+    assert champion(shelf.settings) is None
+    assert history(shelf.settings, NAME) == []
+
+
+def test_a_version_that_is_not_there_is_refused(three: Settings) -> None:
+    with pytest.raises(RegistryError, match="no version 9"):
+        promote(three, NAME, 9, None, "why not")
+    assert history(three, NAME) == []
+
+
+def test_rollback_goes_back_through_the_champions_and_no_further(three: Settings) -> None:
+    for version, before in ((1, None), (2, 1), (3, 2)):
+        promote(three, NAME, version, before, "better")
+    assert rollback(three, NAME, "it was wrong about bags").after == 2
+    assert champion(three) == 2
+    assert rollback(three, NAME, "so was that").after == 1
+    with pytest.raises(PromotionRefused, match="does not say which version of 'digits' was champion before version 1"):
+        rollback(three, NAME, "and that")
+    promote(three, NAME, 3, 1, "after all")
+    assert rollback(three, NAME, "no").after == 1
+    assert steps(three)[-2:] == [("rollback", "intent", 3, 1), ("rollback", "done", 3, 1)]
+
+
+def test_rollback_without_a_champion_is_refused(three: Settings) -> None:
+    with pytest.raises(PromotionRefused, match="no champion"):
+        rollback(three, NAME, "to be sure")
+
+
+def test_a_champion_that_came_by_another_way_can_be_gone_back_to_but_not_from(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    Registry(three, NAME).set_alias(CHAMPION, 2)
+    with pytest.raises(PromotionRefused, match="Name the one that you want"):
+        rollback(three, NAME, "who did that")
+    promote(three, NAME, 3, 2, "better")
+    assert rollback(three, NAME, "no").after == 2
+    assert rollback(three, NAME, "no").after == 1
+
+
+def test_each_model_has_a_history_of_its_own(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    assert history(three, "another") == []
+
+
+def test_the_end_of_a_line_that_was_never_written_is_cut_off(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    journal = three.home / "journal.jsonl"
+    with journal.open("ab") as file:
+        file.write(b'{"move": "half a li')
+    assert len(history(three, NAME)) == 2
+    promote(three, NAME, 2, 1, "second")
+    assert len([json.loads(line) for line in journal.read_text().splitlines()]) == 4
+
+
+def test_a_changed_journal_is_an_error_that_names_the_line(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    journal = three.home / "journal.jsonl"
+    journal.write_text("never mind\n" + journal.read_text())
+    with pytest.raises(RegistryError, match=r"journal\.jsonl:1 is not an event"):
+        rollback(three, NAME, "try")
+
+
+@pytest.mark.parametrize(("alias_moved", "end"), [(True, "done"), (False, "abandoned")])
+def test_an_intent_without_its_end_gets_the_one_that_the_alias_shows(
+    three: Settings, alias_moved: bool, end: str
+) -> None:
+    promote(three, NAME, 1, None, "first")
+    Journal(three.home).append(Event.intent("promote", NAME, 1, 2, "killed"))
+    if alias_moved:
+        Registry(three, NAME).set_alias(CHAMPION, 2)
+    promote(three, NAME, 3, 2 if alias_moved else 1, "next")
+    assert steps(three)[2:4] == [("promote", "intent", 1, 2), ("promote", end, 1, 2)]
+    assert rollback(three, NAME, "back").after == (2 if alias_moved else 1)
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed_before_the_alias_moves(settings: Settings) -> None:
+    Registry.set_alias = lambda self, alias, number: die()  # type: ignore[method-assign]
+    promote(settings, NAME, 2, 1, "killed before")
+
+
+def killed_after_the_alias_moved(settings: Settings) -> None:
+    move = Registry.set_alias
+
+    def move_and_die(self: Registry, alias: str, number: int) -> None:
+        move(self, alias, number)
+        die()
+
+    Registry.set_alias = move_and_die  # type: ignore[method-assign]
+    promote(settings, NAME, 2, 1, "killed after")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("killed", "now", "end"),
+    [(killed_before_the_alias_moves, 1, "abandoned"), (killed_after_the_alias_moved, 2, "done")],
+)
+def test_a_promotion_killed_half_way_is_set_right_by_the_next_call(
+    three: Settings, processes: multiprocessing.context.ForkServerContext, killed: object, now: int, end: str
+) -> None:
+    promote(three, NAME, 1, None, "first")
+    process = processes.Process(target=killed, args=(three,))  # type: ignore[arg-type]
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert champion(three) == now
+    assert promote(three, NAME, 3, now, "next").moved
+    assert steps(three)[2:4] == [("promote", "intent", 1, 2), ("promote", end, 1, 2)]
+
+
+def race(
+    settings: Settings,
+    versions: tuple[int, int],
+    ready: "multiprocessing.synchronize.Barrier",
+    won: "Queue[tuple[int, int]]",
+) -> None:
+    """Promotes one of its versions in every round, against the champion that all see before any of them moves."""
+    for turn in range(ROUNDS):
+        seen = champion(settings)
+        version = versions[1] if seen == versions[0] else versions[0]
+        ready.wait()
+        try:
+            promote(settings, NAME, version, seen, f"round {turn}")
+            won.put((turn, version))
+        except PromotionRefused:
+            pass
+        ready.wait()
+
+
+@pytest.mark.slow
+def test_of_two_promotions_at_once_exactly_one_wins(
+    three: Settings, shelf: Shelf, processes: multiprocessing.context.ForkServerContext
+) -> None:
+    for bias in (3.0, 4.0):
+        shelf.publish(bias)
+    promote(three, NAME, 1, None, "first")
+    ready, won = processes.Barrier(2), processes.Queue()
+    racers = [processes.Process(target=race, args=(three, versions, ready, won)) for versions in ((2, 3), (4, 5))]
+    for racer in racers:
+        racer.start()
+    winners = dict(won.get(timeout=120) for _ in range(ROUNDS))
+    for racer in racers:
+        racer.join()
+    assert [racer.exitcode for racer in racers] == [0, 0]
+    assert won.empty()
+    assert sorted(winners) == list(range(ROUNDS))
+    moves = [event for event in history(three, NAME) if event.step == "done"]
+    assert [event.after for event in moves] == [1, *(winners[turn] for turn in range(ROUNDS))]
+    assert all(earlier.after == later.before for earlier, later in itertools.pairwise(moves))
+    assert champion(three) == winners[ROUNDS - 1]

@@ -1,0 +1,128 @@
+"""What a whole run of the line leaves behind, made in no time: records, a graph, a package's parts, a true dvc.lock."""
+
+from pathlib import Path
+
+import numpy as np
+from ruamel.yaml import YAML
+from safetensors.numpy import save_file
+
+from components.contracts import (
+    COMPRESSED,
+    EVALUATED,
+    INGESTED,
+    PREPARED,
+    REPORTS,
+    TRAINED,
+    VALIDATED,
+    Compressed,
+    Ingested,
+    Latency,
+    Preprocessing,
+    TrainedModel,
+    Variant,
+)
+from components.files import write_json, write_text
+from components.lineage import code_tree, tree_digest
+from components.params import Params, parse_params
+from tests.package_factory import (
+    DIGITS,
+    SIDE,
+    TRAINED_ON,
+    digits,
+    evaluate_graph,
+    held_out,
+    make_graph,
+    write_model_parts,
+)
+from tests.places import REPOSITORY
+
+STAGES = {
+    "validate": [VALIDATED],
+    "train": [TRAINED],
+    "compress": [COMPRESSED],
+    "evaluate": [EVALUATED, REPORTS / "evaluate"],
+}
+
+
+def make_line(
+    root: Path, *, name: str = "digits", bias: float = 0.0, labels: tuple[str, ...] = DIGITS, run_id: str = "0" * 32
+) -> Params:
+    """Writes the outputs of a line that trained the classifier of :mod:`tests.package_factory`.
+
+    Called again with another ``bias``, it is the line after another training.
+    """
+    params = _params(root, name)
+    samples = held_out(labels)
+    samples.save(root / PREPARED / "test")
+    _write_records(root, labels, len(samples.labels), run_id)
+    graph = root / COMPRESSED / "fp32.onnx"
+    make_graph(graph, bias=bias, labels=labels)
+    _compressed(graph).write(root / COMPRESSED / "compressed.json")
+    save_file({"bias": np.array([bias], dtype=np.float32)}, root / TRAINED / "best.safetensors")
+    (root / EVALUATED).mkdir(parents=True, exist_ok=True)
+    write_model_parts(root / EVALUATED, graph, labels)
+    evaluate_graph(graph, labels).write(root / EVALUATED / "evaluated.json")
+    write_text(root / REPORTS / "evaluate" / "report.html", f"<p>bias {bias}</p>")
+    write_lock(root, params)
+    return params
+
+
+def write_lock(root: Path, params: Params) -> None:
+    """Writes dvc.yaml and the dvc.lock that DVC would write for the files as they are."""
+    graph = {name: {"cmd": "true", "outs": [out.as_posix() for out in outs]} for name, outs in STAGES.items()}
+    digest = {out: tree_digest(code_tree(root / out)) for outs in STAGES.values() for out in outs}
+    lock: dict[str, dict[str, object]] = {
+        name: {"cmd": "true", "outs": [{"path": out.as_posix(), "hash": "md5", "md5": digest[out]} for out in outs]}
+        for name, outs in STAGES.items()
+    }
+    lock["compress"]["deps"] = [{"path": TRAINED.as_posix(), "hash": "md5", "md5": digest[TRAINED]}]
+    lock["train"]["params"] = {"params.yaml": {"seed": params.seed, "train": params.train.model_dump(mode="json")}}
+    yaml = YAML(typ="safe", pure=True)
+    yaml.dump({"stages": graph}, root / "dvc.yaml")
+    yaml.dump({"schema": "2.0", "stages": lock}, root / "dvc.lock")
+
+
+def _params(root: Path, name: str) -> Params:
+    text = (REPOSITORY / "params.yaml").read_text(encoding="utf-8").replace("name: fashion-mnist", f"name: {name}")
+    write_text(root / "params.yaml", text)
+    return parse_params(text)
+
+
+def _write_records(root: Path, labels: tuple[str, ...], tested: int, run_id: str) -> None:
+    Ingested(
+        labels=labels,
+        height=SIDE,
+        width=SIDE,
+        channels=1,
+        samples={"train": TRAINED_ON, "validation": 0, "test": tested},
+        quarantined={"duplicate": 3},
+        own_test_split=True,
+    ).write(root / INGESTED / "ingested.json")
+    Preprocessing(
+        labels=labels,
+        height=SIDE,
+        width=SIDE,
+        channels=1,
+        mean=(0.3,),
+        std=(0.4,),
+        class_counts=tuple(np.bincount(digits().labels[:TRAINED_ON], minlength=len(labels)).tolist()),
+    ).write(root / PREPARED / "preprocessing.json")
+    TrainedModel(run_id=run_id, epochs=3, best_epoch=2, validation_accuracy=0.9, parameters=650).write(
+        root / TRAINED / "trained.json"
+    )
+    write_json(root / VALIDATED / "profile.json", {"labels": [0.1] * len(labels)})
+
+
+def _compressed(graph: Path) -> Compressed:
+    fp32 = Variant(
+        name="fp32",
+        file="fp32.onnx",
+        bytes=graph.stat().st_size,
+        validation_accuracy=0.9,
+        latency_1=Latency(p50=0.02, p99=0.03),
+        latency_32=Latency(p50=0.2, p99=0.3),
+        refused=None,
+    )
+    return Compressed(
+        variants=(fp32,), chosen="fp32", reason="fp32, because nothing else was tried", parity_difference=0.0
+    )
