@@ -192,7 +192,8 @@ class Evaluated(Record):
     """The held-out measures: ``models/evaluate/evaluated.json``, beside golden and reference."""
 
     chosen: Metrics
-    fp32: Metrics
+    variants: dict[str, Metrics]
+    """Every variant of the compression, the chosen one among them."""
     baseline: str
     baseline_accuracy: float
     champion: Comparison | Incomparable | None
@@ -204,7 +205,8 @@ class LabelledArrays:
     """The samples of one split, in the order of the sample table.
 
     Attributes:
-        inputs: (samples, height, width, channels) uint8; memory-mapped copy-on-write when loaded, so the file never changes.
+        inputs: (samples, height, width, channels) uint8; when loaded, memory-mapped copy-on-write: the file
+            never changes.
         labels: (samples,) int64, index into the labels of Preprocessing.
         ids: (samples,) fixed-width str, the id of each sample in the sample table.
     """

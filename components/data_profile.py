@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from components.contracts import Record
 
-PROFILE = "profile.json"
-"""Name of the file, in ``data/validated`` and in a package."""
 MEAN_EDGES = np.linspace(0, 255, 17)
 STD_EDGES = np.linspace(0, 127.5, 17)
 PRIOR = 0.5

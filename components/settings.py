@@ -54,7 +54,7 @@ class Settings(BaseSettings):
         None,
         description="Folder of Ed25519 public keys (*.pem) whose packages are accepted; empty: the home folder's.",
     )
-    model: str | None = Field(None, description="Registered model that a server follows; empty: the name in params.yaml.")
+    model: str | None = Field(None, description="Registered model that a server follows; empty: params.yaml's name.")
     host: str = Field("127.0.0.1", description="Address that the server binds; loopback unless you say otherwise.")
     port: int = Field(3000, ge=1, le=65535, description="Port that the server binds.")
     workers: int = Field(1, ge=1, le=256, description="Worker processes of the server.")

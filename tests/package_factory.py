@@ -112,7 +112,7 @@ def evaluate_graph(graph: Path, labels: tuple[str, ...] = DIGITS) -> Evaluated:
     metrics = measure(probabilities(open_graph(graph), samples.inputs), samples.labels, labels, bins=15)
     return Evaluated(
         chosen=metrics,
-        fp32=metrics,
+        variants={"fp32": metrics},
         baseline="majority",
         baseline_accuracy=float((samples.labels == 0).mean()),
         champion=None,

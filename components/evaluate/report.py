@@ -39,11 +39,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class VariantRow:
-    """A variant of the compression; ``test_accuracy`` is None where it was not measured."""
+    """A variant of the compression, with its accuracy on the test split."""
 
     variant: Variant
     chosen: bool
-    test_accuracy: float | None
+    test_accuracy: float
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def standings(evaluated: Evaluated, chosen: str) -> tuple[Standing, ...]:
     """The models that were asked about the test split: chosen, fp32 where it is another, baseline, champion."""
     accuracies = {f"this model ({chosen})": evaluated.chosen.accuracy}
     if chosen != "fp32":
-        accuracies["uncompressed (fp32)"] = evaluated.fp32.accuracy
+        accuracies["uncompressed (fp32)"] = evaluated.variants["fp32"].accuracy
     accuracies[evaluated.baseline.replace("_", " ")] = evaluated.baseline_accuracy
     if isinstance(evaluated.champion, Comparison):
         accuracies[f"champion, version {evaluated.champion.version}"] = evaluated.champion.accuracy
@@ -133,9 +133,8 @@ def standings(evaluated: Evaluated, chosen: str) -> tuple[Standing, ...]:
 def variant_rows(inputs: Inputs, evaluated: Evaluated) -> list[VariantRow]:
     """The variants in the order in which they were measured."""
     chosen = inputs.compressed.chosen
-    measured = {"fp32": evaluated.fp32.accuracy, chosen: evaluated.chosen.accuracy}
     return [
-        VariantRow(variant, variant.name == chosen, measured.get(variant.name))
+        VariantRow(variant, variant.name == chosen, evaluated.variants[variant.name].accuracy)
         for variant in inputs.compressed.variants
     ]
 

@@ -34,18 +34,21 @@ def run(params: Params, settings: Settings) -> None:
 
 
 def gather(params: Params, settings: Settings, inputs: Inputs) -> Findings:
-    """Measures the chosen variant, fp32, the baseline and the champion on the same samples."""
+    """Measures every variant, the baseline and the champion on the same samples."""
     section, test, labels = params.evaluate, inputs.test, inputs.fitted.labels
     answers: dict[str, Probabilities] = {
-        name: probabilities(open_graph(inputs.graph(name), settings.threads), test.inputs)
-        for name in {"fp32", inputs.compressed.chosen}
+        variant.name: probabilities(open_graph(inputs.graph(variant.name), settings.threads), test.inputs)
+        for variant in inputs.compressed.variants
     }
     chosen = answers[inputs.compressed.chosen]
+    measured = {
+        name: measure(given, test.labels, labels, section.calibration_bins) for name, given in answers.items()
+    }
     baseline = fit_baseline(section.baseline, inputs.splits["train"], test)
     return Findings(
         evaluated=Evaluated(
-            chosen=measure(chosen, test.labels, labels, section.calibration_bins),
-            fp32=measure(answers["fp32"], test.labels, labels, section.calibration_bins),
+            chosen=measured[inputs.compressed.chosen],
+            variants=measured,
             baseline=baseline.name,
             baseline_accuracy=float((baseline.predicted == test.labels).mean()),
             champion=compare_with_champion(params.task, inputs.fitted, test, chosen.argmax(axis=1), settings),
@@ -80,7 +83,7 @@ def headline(evaluated: Evaluated) -> dict[str, Any]:
         "accuracy_high": chosen.accuracy_interval[1],
         "macro_f1": chosen.macro_f1,
         "calibration_error": chosen.calibration_error,
-        "fp32_accuracy": evaluated.fp32.accuracy,
+        "fp32_accuracy": evaluated.variants["fp32"].accuracy,
         "baseline_accuracy": evaluated.baseline_accuracy,
     }
     if isinstance(champion, Comparison):

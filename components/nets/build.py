@@ -42,7 +42,8 @@ def build_network(params: CnnParams | MlpParams, shape: tuple[int, int, int], cl
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    return network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in torch's overloads
+    return network
 
 
 def _cnn(params: CnnParams, shape: tuple[int, int, int]) -> nn.Sequential:

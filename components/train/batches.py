@@ -45,7 +45,7 @@ class Batches:
         """Batches of this rank in an epoch; those of a training epoch are all full, and as many for every rank."""
         if self.seed is None:
             return math.ceil(len(self.order[self.rank :: self.ranks]) / self.batch_size)
-        return max(1, len(self.order) // (self.batch_size * self.ranks))
+        return steps_per_epoch(len(self.order), self.batch_size, self.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yields (batch, height, width, channels) uint8 and (batch,) int64; first, what a resumed epoch has left."""
@@ -74,3 +74,8 @@ class Batches:
         """Goes on where :meth:`state_dict` was; after the last batch of an epoch that is the start of the next one."""
         self.epoch = state["epoch"]
         self._resumed_at = state["position"] % len(self)
+
+
+def steps_per_epoch(samples: int, batch_size: int, ranks: int) -> int:
+    """Full batches that each rank gets from an epoch; at least one, which may then not be full."""
+    return max(1, samples // (batch_size * ranks))

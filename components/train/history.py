@@ -1,9 +1,9 @@
 """The curve of a training: one row an epoch, kept across a resume."""
 
 import time
-from typing import Any
+from typing import Any, cast
 
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 
 from components.train.module import Classifier
@@ -21,13 +21,13 @@ class History(Callback):
         self.epochs: list[dict[str, float]] = []
         self.started = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: Classifier) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock."""
         self.started = time.monotonic()
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: Classifier) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Adds the row of the epoch, after its validation."""
-        row = {"train_loss": pl_module.mean_loss()}
+        row = {"train_loss": cast(Classifier, pl_module).mean_loss()}
         row |= {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", "validation_accuracy")}
         row["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         row["seconds"] = time.monotonic() - self.started

@@ -1,6 +1,6 @@
 """The Lightning module: what happens to a batch."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytorch_lightning as lightning
 import torch
@@ -12,20 +12,26 @@ from components.contracts import Preprocessing
 from components.nets import Preprocess, build_network
 from components.params import Params
 from components.tasks.augmentation import BatchAugmentation
-from components.train.batches import Batch, Batches
+from components.train.batches import Batch, Batches, steps_per_epoch
 from components.train.optimisation import build_loss, build_optimizer, build_schedule
 
 
 class Classifier(lightning.LightningModule):
     """Trains a network on batches of uint8 pixels; preprocessing and augmentation run on the device that trains.
 
+    Attributes:
+        params: the whole of params.yaml.
+        samples: training samples of an epoch, over all processes.
+
     Every training step seeds the random state from the seed and its own number. So what is random in a step
     (augmentation, dropout) is the same whether or not the training was killed and resumed before it.
     """
 
-    def __init__(self, params: Params, fitted: Preprocessing) -> None:
+    losses: Tensor
+
+    def __init__(self, params: Params, fitted: Preprocessing, samples: int) -> None:
         super().__init__()
-        self.params = params
+        self.params, self.samples = params, samples
         self.network = build_network(
             params.train.network, (fitted.channels, fitted.height, fitted.width), len(fitted.labels)
         )
@@ -40,11 +46,12 @@ class Classifier(lightning.LightningModule):
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule; the schedule moves with every step.
 
-        The steps are counted here: asking ``trainer.estimated_stepping_batches`` sets the training data up before the
-        checkpoint is restored, and its position in the epoch would be lost.
+        The steps are counted by hand: asking ``trainer.estimated_stepping_batches`` sets the training data up before
+        the checkpoint is restored, and its position in the epoch would be lost.
         """
         optimizer = build_optimizer(self.params.train.optimizer, self.network)
-        steps = self.params.train.epochs * len(self.trainer.datamodule.train_dataloader())
+        train = self.params.train
+        steps = train.epochs * steps_per_epoch(self.samples, train.batch_size, self.trainer.world_size)
         schedule = build_schedule(self.params.train.schedule, optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
@@ -54,7 +61,7 @@ class Classifier(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Gives the epoch its own order of the samples."""
-        batches: Batches = self.trainer.train_dataloader
+        batches = cast(Batches, self.trainer.train_dataloader)
         batches.set_epoch(self.current_epoch)
         self.losses.zero_()
 
@@ -84,7 +91,8 @@ class Classifier(lightning.LightningModule):
 
     def mean_loss(self) -> float:
         """Mean of the training losses of this epoch, over all processes; every process must ask."""
-        total, steps = self.all_gather(self.losses).view(-1, 2).sum(dim=0).tolist()
+        gathered = cast(Tensor, self.all_gather(self.losses))
+        total, steps = gathered.view(-1, 2).sum(dim=0).tolist()
         return float(total / steps)
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:

@@ -8,22 +8,22 @@ from pytorch_lightning.callbacks import Callback, RichProgressBar
 from components.train.history import History
 
 
-def progress_callback(epochs: int) -> list[Callback]:
+def progress_callback(history: History, epochs: int) -> Callback:
     """A bar where someone looks on, lines where the output is kept."""
-    return [RichProgressBar(leave=False)] if sys.stderr.isatty() else [EpochLines(epochs)]
+    return RichProgressBar(leave=False) if sys.stderr.isatty() else EpochLines(history, epochs)
 
 
 class EpochLines(Callback):
     """Prints one line an epoch, with the time that is left."""
 
-    def __init__(self, epochs: int) -> None:
-        self.epochs = epochs
+    def __init__(self, history: History, epochs: int) -> None:
+        self.history, self.epochs = history, epochs
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Prints the epoch that the history has just closed."""
         if not trainer.is_global_zero:
             return
-        rows = next(callback for callback in trainer.callbacks if isinstance(callback, History)).epochs
+        rows = self.history.epochs
         row = rows[-1]
         left = (self.epochs - row["epoch"]) * sum(each["seconds"] for each in rows) / len(rows)
         print(

@@ -6,12 +6,14 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytorch_lightning as lightning
 import torch
 from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from safetensors.torch import save
+from torch import Tensor
 
 from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, LabelledArrays, Preprocessing, TrainedModel
 from components.files import whole_folder, write_bytes, write_json
@@ -38,40 +40,40 @@ def run(params: Params, settings: Settings) -> None:
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     fitted = Preprocessing.read(PREPARED / "preprocessing.json")
     state = settings.home / "checkpoints" / "train" / fingerprint(params)
+    history = History()
     if not is_first_process():
-        fit(params, fitted, state, [])
+        fit(params, fitted, state, [history])
         return
     tracking = Tracking.open(params, settings, state)
-    module, history = fit(params, fitted, state, [tracking.callback()])
+    shown = [progress_callback(history, params.train.epochs), tracking.callback(history)]
+    module = fit(params, fitted, state, [history, *shown])
     best = _write_outputs(module, history, state, tracking.run_id)
     tracking.finish(best)
     shutil.rmtree(state)
-    print(
-        f"Best of {best.epochs} epochs: {best.validation_accuracy:.2%} of the validation samples right, in epoch {best.best_epoch}."
-    )
+    accuracy = f"{best.validation_accuracy:.2%} on the validation split"
+    print(f"Best of {best.epochs} epochs: number {best.best_epoch}, {accuracy}.")
 
 
-def fit(params: Params, fitted: Preprocessing, state: Path, extra: list[Callback]) -> tuple[Classifier, History]:
+def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Callback]) -> Classifier:
     """Trains, from the checkpoint in ``state`` if there is one, and keeps checkpoints there.
 
     Args:
         params: the whole of params.yaml.
         fitted: what was fitted on the training split.
         state: folder of ``resume.safetensors`` and ``best.safetensors``.
-        extra: further callbacks.
+        callbacks: what listens; the same in every process of a distributed training, but for what prints and logs.
 
     Returns:
-        The module with its last weights, and the history of the epochs.
+        The module with its last weights.
     """
     train = params.train
     lightning.seed_everything(params.seed, verbose=False)
-    module, history = Classifier(params, fitted), History()
-    callbacks = [history, *checkpointing(state, train.checkpoint_every_steps), *progress_callback(train.epochs), *extra]
+    data = Data(params)
+    module = Classifier(params, fitted, len(data.order))
     if train.early_stopping:
         rule = train.early_stopping
-        callbacks.append(
-            EarlyStopping("validation_accuracy", mode="max", patience=rule.patience, min_delta=rule.min_delta)
-        )
+        stopping = EarlyStopping("validation_accuracy", mode="max", patience=rule.patience, min_delta=rule.min_delta)
+        callbacks = [*callbacks, stopping]
     trainer = lightning.Trainer(
         accelerator=train.accelerator,
         devices=train.devices,
@@ -80,7 +82,7 @@ def fit(params: Params, fitted: Preprocessing, state: Path, extra: list[Callback
         max_epochs=train.epochs,
         gradient_clip_val=train.gradient_clip_norm or None,
         plugins=[SafetensorsIO()],
-        callbacks=callbacks,
+        callbacks=[*callbacks, *checkpointing(state, train.checkpoint_every_steps)],
         logger=False,
         enable_model_summary=False,
         enable_progress_bar=any(isinstance(callback, lightning.callbacks.ProgressBar) for callback in callbacks),
@@ -88,36 +90,42 @@ def fit(params: Params, fitted: Preprocessing, state: Path, extra: list[Callback
         use_distributed_sampler=False,
     )
     resume = state / RESUME
-    trainer.fit(module, datamodule=Data(params, trainer), ckpt_path=resume if resume.exists() else None)
-    return module, history
+    trainer.fit(module, datamodule=data, ckpt_path=resume if resume.exists() else None)
+    return module
 
 
 class Data(lightning.LightningDataModule):
-    """The prepared splits as batches; each rank of a distributed training gets its part."""
+    """The prepared splits as batches; each rank of a distributed training gets its part.
 
-    def __init__(self, params: Params, trainer: lightning.Trainer) -> None:
+    Attributes:
+        order: (epoch,) indices of the training samples that an epoch sees, as stage ``augment`` left them.
+    """
+
+    def __init__(self, params: Params) -> None:
         super().__init__()
-        self.params, self.parent = params, trainer
+        self.params = params
+        self.order = torch.from_numpy(np.load(AUGMENTED / "order.npy", allow_pickle=False))
 
     def train_dataloader(self) -> Batches:
-        """Shuffled batches in the order of stage ``augment``."""
-        order = np.load(AUGMENTED / "order.npy", allow_pickle=False)
-        return self._batches("train", order, self.params.train.batch_size, self.params.seed)
+        """Shuffled batches."""
+        arrays = LabelledArrays.load(PREPARED / "train")
+        return self._batches(arrays, self.order, self.params.train.batch_size, self.params.seed)
 
     def val_dataloader(self) -> Batches:
         """Every validation sample once."""
-        return self._batches("validation", None, VALIDATION_BATCH, None)
+        arrays = LabelledArrays.load(PREPARED / "validation")
+        return self._batches(arrays, torch.arange(len(arrays.labels)), VALIDATION_BATCH, None)
 
-    def _batches(self, split: str, order: np.ndarray | None, batch_size: int, seed: int | None) -> Batches:
-        arrays = LabelledArrays.load(PREPARED / split)
+    def _batches(self, arrays: LabelledArrays, order: Tensor, batch_size: int, seed: int | None) -> Batches:
+        trainer = cast(lightning.Trainer, self.trainer)
         return Batches(
             torch.from_numpy(arrays.inputs),
             torch.from_numpy(arrays.labels),
-            torch.from_numpy(np.arange(len(arrays.labels)) if order is None else order),
+            order,
             batch_size=batch_size,
             seed=seed,
-            rank=self.parent.global_rank,
-            ranks=self.parent.world_size,
+            rank=trainer.global_rank,
+            ranks=trainer.world_size,
         )
 
 

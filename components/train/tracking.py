@@ -58,9 +58,9 @@ class Tracking:
         tags = {"tunesmith.stage": "train", "tunesmith.data": _digest(PREPARED), "tunesmith.order": _digest(AUGMENTED)}
         self.client.log_batch(self.run_id, params=logged, tags=[RunTag(*tag) for tag in tags.items()])
 
-    def callback(self) -> Callback:
+    def callback(self, history: History) -> Callback:
         """Logs each epoch's row of the history."""
-        return EpochMetrics(self)
+        return EpochMetrics(self, history)
 
     def finish(self, trained: TrainedModel) -> None:
         """Logs how training ended, and closes the run."""
@@ -80,13 +80,12 @@ class Tracking:
 class EpochMetrics(Callback):
     """Hands the last row of the history to MLflow."""
 
-    def __init__(self, tracking: Tracking) -> None:
-        self.tracking = tracking
+    def __init__(self, tracking: Tracking, history: History) -> None:
+        self.tracking, self.history = tracking, history
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the epoch that the history has just closed."""
-        history = next(callback for callback in trainer.callbacks if isinstance(callback, History))
-        row = dict(history.epochs[-1])
+        row = dict(self.history.epochs[-1])
         self.tracking.log(row, int(row.pop("epoch")))
 
 

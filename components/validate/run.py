@@ -17,10 +17,11 @@ from components.contracts import (
     Ingested,
     Verdict,
 )
-from components.data_profile import PROFILE, DataProfile, drift
+from components.data_profile import DataProfile, drift
 from components.errors import DataError, ValidationFailed
 from components.files import whole_folder, write_json
 from components.package import file_sha256
+from components.package.model import PROFILE
 from components.params import Params
 from components.settings import Settings
 from components.validate.tables import SAMPLE_COLUMNS, Tables

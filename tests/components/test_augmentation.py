@@ -39,7 +39,7 @@ def warp(
 
 @pytest.mark.parametrize("size", [(28, 28), (20, 36)])
 def test_affine_is_that_of_keras(size: tuple[int, int]) -> None:
-    """Against the definition of ``apply_affine_transform``: rotation · shift · shear · zoom about the centre, in (row, column)."""
+    """As ``apply_affine_transform``: rotation · shift · shear · zoom about the centre, in (row, column)."""
     image = ndimage.gaussian_filter(np.random.default_rng(0).random(size), 2).astype(np.float32)
     angle, shear, shift_rows, shift_columns, zoom_rows, zoom_columns = (
         math.radians(25),

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def test_a_picture_keeps_its_id_and_split_whatever_happens_to_its_file() -> None
     assert (both["sha256"] == both["sha256_after"]).all()
 
 
+@pytest.mark.timeout(120, method="thread")  # a pipe that is opened would never end
 def test_what_is_no_sample_goes_to_quarantine_with_its_reason(workspace: Path) -> None:
     two_classes()
     outside = workspace / "outside.png"
@@ -221,6 +223,7 @@ def test_what_may_not_be_read_is_told() -> None:
     (SOURCE / "cat/0.png").chmod(0)
     _, quarantine, _, _ = ingest()
     assert quarantine[["source", "reason"]].to_numpy().tolist() == [["cat/0.png", "broken"]]
+    shutil.rmtree(INGESTED)
     (SOURCE / "dog").chmod(0)
     assert "data/digits/dog cannot be read: Permission denied" in refusal()
     (SOURCE / "dog").chmod(0o755)

@@ -12,6 +12,7 @@ from components import arrays
 from components.contracts import INGESTED, INPUTS, QUARANTINE, SAMPLES, Ingested
 from components.errors import DataError
 from components.ingest.run import run
+from components.ingest.table import set_aside
 from components.params import Params, parse_params
 from components.settings import Settings
 from components.splits import content_sha256
@@ -169,6 +170,20 @@ def test_repetitions() -> None:
     assert samples["id"].is_unique
     repeated = samples[samples["sha256"].duplicated(keep=False)]
     assert sorted(repeated["id"].str[16:]) == ["", "", "-1", "-1"]
+
+
+def test_a_test_sample_stands_before_a_training_sample_whatever_their_names() -> None:
+    pictures = pd.DataFrame(
+        {
+            "source": ["a-train#1", "z-test#1", "z-test#2"],
+            "label": ["one"] * 3,
+            "sha256": ["same"] * 3,
+            "own_test": [False, True, True],
+        }
+    )
+    apart = set_aside(pictures)
+    assert apart.to_numpy().tolist() == [["a-train#1", "duplicate", "the same picture as z-test#1"]]
+    assert apart.index.tolist() == [0]
 
 
 def test_labels_out_of_range_go_to_quarantine() -> None:

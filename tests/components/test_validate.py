@@ -79,7 +79,8 @@ def write(samples: pd.DataFrame, quarantined: int = 0, champion: int | None = No
 
 def params(**limits: Any) -> Params:
     default = load_params(REPOSITORY / "params.yaml")
-    changed = default.validate_.model_copy(update={"min_samples_per_class": 50} | limits)
+    chosen = {"min_samples_per_class": 50, "max_class_imbalance": 1.5, "max_quarantined_share": 0.01, "max_drift": 0.25}
+    changed = default.validate_.model_copy(update=chosen | limits)
     return default.model_copy(update={"validate_": changed})
 
 

@@ -1,0 +1,30 @@
+"""What Prefect keeps of a stage to look at: Markdown, under the name of the stage."""
+
+from components.contracts import REPORTS
+from components.register import Registered
+from flows.board import duration
+from flows.runs import StageResult
+
+SHOWN = (".html", ".png", ".json")
+
+
+def of_stage(result: StageResult) -> str:
+    """How a stage ended, its last words, and where its reports lie."""
+    took = f"**{result.state}** in {duration(result.seconds)}"
+    said = "\n".join(f"> {line}" for line in result.summary.splitlines())
+    return "\n\n".join(part for part in (took, said, _reports(result.stage)) if part)
+
+
+def _reports(stage: str) -> str:
+    folder = REPORTS / stage
+    pages = [page for page in sorted(folder.rglob("*")) if page.suffix in SHOWN] if folder.is_dir() else []
+    pages = [page for page in pages if page.suffix == ".html"][:1] or pages
+    return "\n".join(f"- [{page}]({page.resolve().as_uri()})" for page in pages)
+
+
+def of_registration(registered: Registered) -> str:
+    """Which version came of it."""
+    if registered.created:
+        package = f"package {registered.digest[:12]}…"
+        return f"Version {registered.version} of '{registered.name}' ({package}) is the challenger."
+    return f"This line is version {registered.version} of '{registered.name}' already."

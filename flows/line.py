@@ -1,0 +1,57 @@
+"""A run of the line: nothing at all where nothing changed, the flow ``retrain`` where something did."""
+
+from components.package import file_sha256
+from components.params import Params, load_params
+from components.registry import COMPLETE, LOCK_TAG, peek
+from components.settings import Settings
+from flows.graph import open_graph
+from flows.runs import LOCK, Run, Runs, StageResult, decision_key
+from flows.workspace import exclusive
+
+
+def run_line(settings: Settings, *, promoting: bool = True, retries: int = 0) -> Run:
+    """Brings the line up to date, and decides about what came out.
+
+    Whether there is anything to do is asked of DVC and of the registry, in this process and before Prefect is imported.
+
+    Args:
+        settings: where things are.
+        promoting: whether a challenger that the gate lets through becomes champion at once.
+        retries: how often a stage that failed is tried again.
+
+    Returns:
+        What was done; where nothing was, what had been decided, with every stage unchanged.
+
+    Raises:
+        TunesmithError: a stage or a step failed, or the workspace is busy.
+    """
+    params = load_params()
+    with exclusive(settings):
+        settled = _settled(params, settings, promoting=promoting)
+        if settled is not None:
+            return settled
+        from flows.orchestrator import prefect_server
+
+        with prefect_server(settings):
+            from flows.retrain import retrain
+
+            return retrain(promoting=promoting, retries=retries)
+
+
+def _settled(params: Params, settings: Settings, *, promoting: bool) -> Run | None:
+    """The run that left nothing to do, if there is one."""
+    key = decision_key(params, settings)
+    found = Runs(settings.home).settled(key, promoting=promoting) if key else None
+    if found is None or not _is_registered(params, settings):
+        return None
+    with open_graph() as graph:
+        if any(graph.changes(stage.name) for stage in graph.stages):
+            return None
+        stages = tuple(StageResult.idle(stage.name, "unchanged") for stage in graph.stages)
+    return found.model_copy(update={"stages": stages})
+
+
+def _is_registered(params: Params, settings: Settings) -> bool:
+    """Whether the registry still holds what dvc.lock tells of, as far as that can be asked quickly."""
+    version = peek(settings, params.name, LOCK_TAG, file_sha256(LOCK))
+    return version is not None and COMPLETE in version.tags

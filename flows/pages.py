@@ -1,0 +1,54 @@
+"""The pages of MLflow and Prefect on the state of this workspace, on loopback."""
+
+import os
+import sys
+
+from components.settings import Settings
+from flows.ports import LOOPBACK, claimable
+
+MLFLOW_PORT = 5000
+PREFECT_PORT = 4200
+
+
+def open_mlflow(settings: Settings, port: int | None) -> None:
+    """Becomes MLflow's server on the embedded store, or says where the tracking server is.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+    if settings.tracking_uri and settings.tracking_uri.startswith(("http://", "https://")):
+        print(f"MLflow runs as a server of its own: {settings.tracking_uri}")
+        return
+    chosen = claimable(port or MLFLOW_PORT)
+    settings.artifact_root.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # its helpers would outlive it
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    print(f"MLflow: http://{LOOPBACK}:{chosen}   (Ctrl-C ends it)", flush=True)
+    store = [
+        "--backend-store-uri",
+        settings.tracking_address,
+        "--default-artifact-root",
+        settings.artifact_root.as_uri(),
+    ]
+    _become("mlflow", "server", "--host", LOOPBACK, "--port", str(chosen), "--workers", "1", *store)
+
+
+def open_prefect(settings: Settings, port: int | None) -> None:
+    """Becomes Prefect's server on the embedded store, or says where the server is.
+
+    Raises:
+        SettingsError: the port is taken.
+    """
+    if settings.prefect_api_url:
+        print(f"Prefect runs as a server of its own: {settings.prefect_api_url.removesuffix('/api')}")
+        return
+    chosen = claimable(port or PREFECT_PORT)
+    (settings.home / "prefect").mkdir(parents=True, exist_ok=True)
+    address = f"http://{LOOPBACK}:{chosen}"
+    os.environ["PREFECT_UI_API_URL"] = f"{address}/api"
+    print(f"Prefect: {address}   (Ctrl-C ends it)", flush=True)
+    _become("prefect", "server", "start", "--host", LOOPBACK, "--port", str(chosen))
+
+
+def _become(module: str, *arguments: str) -> None:
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606  arguments are a list

@@ -1,0 +1,91 @@
+"""``python -m flows.reproduce <stage>``: DVC's own ``repro`` of one stage, as a process that dies with the run.
+
+A process of its own, because what a stage writes goes to the process's own output, and because two stages that do not
+depend on each other may run side by side. Its exit status says how the stage ended.
+"""
+
+import argparse
+import logging
+import os
+import re
+import signal
+import sys
+from enum import IntEnum
+
+from components.stage import die_with_parent
+from flows.graph import reasons
+
+
+class Ended(IntEnum):
+    """Exit status of this process."""
+
+    RAN = 0
+    FAILED = 1
+    UNCHANGED = 10
+    RESTORED = 11
+    """DVC had kept the outputs of an earlier run with the same inputs, and put them in place."""
+
+
+def main() -> None:
+    """Reproduces the stage and exits with an :class:`Ended`."""
+    parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description=__doc__)
+    parser.add_argument("stage")
+    parser.add_argument("--force", action="store_true", help="run it although nothing changed")
+    parser.add_argument("--parent", type=int, required=True, help="process that this one must not outlive")
+    arguments = parser.parse_args()
+    die_with_parent()
+    if os.getppid() != arguments.parent:  # it died before it could be followed
+        sys.exit(Ended.FAILED)
+    sys.exit(reproduce(arguments.stage, force=arguments.force))
+
+
+def reproduce(name: str, *, force: bool) -> Ended:
+    """Lets DVC bring a stage up to date; its faults are told on stderr, as ``<stage>: <sentence>``."""
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+    from dvc.stage.exceptions import StageCmdFailedError
+
+    watch = _CommandWatch()
+    with Repo(_wait_for_lock=True) as repo:
+        try:
+            done = repo.reproduce(name, single_item=True, force=force)
+        except DvcException as error:
+            if isinstance(error.__cause__, StageCmdFailedError):
+                _tell_signal(name, error.__cause__)
+            else:
+                print(f"{name}: {reasons(error.__cause__ or error)}", file=sys.stderr)
+            return Ended.FAILED
+    if not done:
+        return Ended.UNCHANGED
+    return Ended.RAN if watch.ran else Ended.RESTORED
+
+
+class _CommandWatch(logging.Handler):
+    """Whether DVC ran a command: it says so on the logger of the module that runs them, and nothing else there.
+
+    The rest of what DVC tells in passing is kept from the output of the stage.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.INFO)
+        self.ran = False
+        logging.getLogger("dvc").setLevel(logging.WARNING)
+        logger = logging.getLogger("dvc.stage.run")
+        logger.setLevel(logging.INFO)
+        logger.propagate = False
+        logger.addHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.ran = True
+
+
+def _tell_signal(name: str, error: Exception) -> None:
+    """Says which signal ended a command, which could not say it itself."""
+    status = re.search(r"exited with (-\d+)$", str(error))
+    if status:
+        ended_by = signal.Signals(-int(status[1])).name
+        print(f"{name}: it was ended by {ended_by}; SIGKILL often means that memory ran out.", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""The Prefect flow ``retrain``: one task for each stage of dvc.yaml, along its edges, then register, gate and promote.
+
+To be imported inside :func:`flows.orchestrator.prefect_server`: Prefect reads its environment when it is imported.
+Prefect's own result cache stays off: whether a stage must run is DVC's decision alone.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from prefect import State, flow, get_run_logger, task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.states import Completed
+
+from components.errors import TunesmithError
+from components.gate import GateDecision, judge
+from components.params import load_params
+from components.promote import Promotion, promote
+from components.register import Registered, register
+from components.settings import load_settings
+from flows import artifacts
+from flows.board import BOARD, Recorder
+from flows.graph import Stage, open_graph
+from flows.runs import Run, Runs, StageResult, decision_key
+from flows.stage_process import end_running_stages, reproduce_stage
+from flows.why import REFRESHED
+from flows.workspace import exclusive
+
+STEPS = ("register", "gate", "promote")
+"""What follows the stages of dvc.yaml and cannot be taken back by running something again."""
+
+T = TypeVar("T")
+Future = PrefectFuture[Any]
+
+
+@flow(name="retrain", result_serializer="json")
+def retrain(promoting: bool = True, retries: int = 0) -> Run:
+    """Brings every stage up to date, registers what came out, and promotes it if the gate lets it.
+
+    Args:
+        promoting: whether a challenger that the gate lets through becomes champion at once.
+        retries: how often a stage that failed is tried again.
+
+    Returns:
+        What was done and decided.
+
+    Raises:
+        TunesmithError: a stage or a step failed; the line stopped there.
+        WorkspaceBusy: another run is at work in this workspace.
+    """
+    settings = load_settings()
+    with exclusive(settings):
+        with open_graph() as graph:
+            stages = graph.stages
+            changed = any(graph.changes(stage.name) for stage in stages)
+        recorder = Recorder(BOARD.get(), [*(stage.name for stage in stages), *STEPS])
+        journal = Runs(settings.home)
+        run = journal.begin()
+        try:
+            with recorder.listening():
+                futures = _walk(stages, refresh=changed, retries=retries)
+                run = _conclude(run, futures, promoting=promoting)
+        except BaseException as error:
+            journal.end(run.failed(error), recorder.results())
+            raise
+        return journal.end(run, recorder.results())
+
+
+def _walk(stages: Sequence[Stage], *, refresh: bool, retries: int) -> list[Future]:
+    """Runs every stage as soon as those that it reads from have ended.
+
+    Args:
+        stages: in topological order.
+        refresh: whether the champion is asked for again, because something will run.
+        retries: of each stage.
+    """
+    futures: dict[str, Future] = {}
+    try:
+        for stage in stages:
+            futures[stage.name] = run_stage.with_options(
+                name=stage.name, task_run_name=stage.name, description=stage.description, retries=retries
+            ).submit(
+                stage.name,
+                force=refresh and stage.name == REFRESHED,
+                wait_for=[futures[name] for name in stage.waits_for],
+                return_state=False,
+            )
+        for future in futures.values():
+            future.wait()
+    except BaseException:  # Ctrl-C above all: no stage must go on without its run
+        end_running_stages()
+        raise
+    for future in futures.values():
+        future.result()  # raises what the first failed stage raised
+    return list(futures.values())
+
+
+@task(cache_policy=NO_CACHE, result_serializer="json")
+def run_stage(stage: str, force: bool) -> State[StageResult] | StageResult:
+    """Brings one stage up to date, if anything of it changed or it is forced.
+
+    Raises:
+        StageFailed: it failed; says it in the stage's own words.
+    """
+    board, logger, began = BOARD.get(), get_run_logger(), time.monotonic()
+    with open_graph() as graph:
+        if not force and not graph.changes(stage):
+            result = StageResult.idle(stage, "unchanged")
+            board.finished(result)
+            return Completed(name="Cached", message="Nothing that it depends on has changed.", data=result)
+
+    def listen(line: str) -> None:
+        logger.info(line)
+        board.said(stage, line)
+
+    board.started(stage)
+    try:
+        result = reproduce_stage(stage, load_settings(), listen, force=force)
+    except TunesmithError as error:
+        seconds = time.monotonic() - began
+        board.finished(StageResult(stage=stage, state="failed", seconds=seconds, summary=str(error)))
+        raise
+    create_markdown_artifact(key=stage, markdown=artifacts.of_stage(result), description=f"What {stage} says.")
+    board.finished(result)
+    return result
+
+
+def _conclude(run: Run, futures: Sequence[Future], *, promoting: bool) -> Run:
+    """Registers, asks the gate, and promotes."""
+    registered = register_model(wait_for=futures)
+    decision = ask_gate(registered)
+    key = decision_key(load_params(), load_settings())
+    decided = run.model_copy(update={"key": key, "version": registered.version, "sentence": decision.sentence()})
+    if not decision.passed:
+        return decided.model_copy(update={"outcome": "refused"})
+    if not promoting:
+        return decided.model_copy(update={"outcome": "held"})
+    promote_version(decision)
+    return decided.model_copy(update={"outcome": "promoted"})
+
+
+@task(name="register", task_run_name="register", cache_policy=NO_CACHE, result_serializer="json")
+def register_model() -> Registered:
+    """Registers what the line made as the challenger.
+
+    Raises:
+        TunesmithError: it cannot be registered.
+    """
+    return _step("register", lambda: register(load_params(), load_settings()), artifacts.of_registration)
+
+
+@task(name="gate", task_run_name="gate", cache_policy=NO_CACHE, result_serializer="json")
+def ask_gate(registered: Registered) -> GateDecision:
+    """Asks whether the challenger may replace the champion.
+
+    Raises:
+        TunesmithError: the two cannot be fetched or compared.
+    """
+    work = lambda: judge(load_params(), load_settings(), registered.version)  # noqa: E731
+    return _step("gate", work, GateDecision.sentence)
+
+
+@task(name="promote", task_run_name="promote", cache_policy=NO_CACHE, result_serializer="json")
+def promote_version(decision: GateDecision) -> Promotion:
+    """Makes the challenger champion.
+
+    Raises:
+        PromotionRefused: another version became champion after the gate had compared.
+    """
+    return _step(
+        "promote",
+        lambda: promote(
+            load_settings(),
+            decision.name,
+            decision.version,
+            decision.champion,
+            decision.sentence(),
+            decision.figures(),
+        ),
+        Promotion.sentence,
+    )
+
+
+def _step(name: str, work: Callable[[], T], tell: Callable[[T], str]) -> T:
+    """Does one of the steps after the stages, and shows it as a stage is shown."""
+    board, began = BOARD.get(), time.monotonic()
+    board.started(name)
+    try:
+        done = work()
+    except TunesmithError as error:
+        seconds = time.monotonic() - began
+        board.finished(StageResult(stage=name, state="failed", seconds=seconds, summary=str(error)))
+        raise
+    sentence = tell(done)
+    get_run_logger().info(sentence)
+    create_markdown_artifact(key=name, markdown=sentence, description=f"What {name} says.")
+    board.finished(StageResult(stage=name, state="ran", seconds=time.monotonic() - began, summary=sentence))
+    return done

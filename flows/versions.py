@@ -1,0 +1,29 @@
+"""Which version a command means, and a promotion that a person asks for."""
+
+from components.errors import RegistryError
+from components.promote import Promotion, promote
+from components.registry import Registry
+from components.settings import Settings
+
+
+def chosen_version(settings: Settings, name: str, version: int | None) -> int:
+    """The named version, or the challenger.
+
+    Raises:
+        RegistryError: none was named and there is no challenger, or the registry cannot be reached.
+    """
+    chosen = version if version is not None else Registry(settings, name).challenger()
+    if chosen is None:
+        raise RegistryError(f"'{name}' has no challenger. Run the line first: 'tunesmith run'.")
+    return chosen
+
+
+def promote_by_hand(settings: Settings, name: str, version: int | None, reason: str) -> Promotion:
+    """Makes a version champion because a person says so, in place of whatever is champion now.
+
+    Raises:
+        PromotionRefused: its package does not verify, or somebody else promoted at the same moment.
+        RegistryError: there is no such version, or the registry cannot be reached.
+    """
+    chosen = chosen_version(settings, name, version)
+    return promote(settings, name, chosen, Registry(settings, name).champion(), reason)

@@ -1,0 +1,87 @@
+"""The workspace: the folder of dvc.yaml with its data and models, in which one run is at work at a time."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from components.errors import GraphError, WorkspaceBusy
+from components.settings import Settings
+from flows.runs import Runs
+
+RWLOCK = Path(".dvc/tmp/rwlock")
+PATIENCE_SECONDS = 3.0
+"""Long enough for a command that only looks, such as ``tunesmith status``."""
+
+
+def enter_root(start: Path | None = None) -> Path:
+    """Makes the folder of dvc.yaml, looked for upwards from here, the working directory.
+
+    Raises:
+        GraphError: there is none.
+    """
+    here = (start or Path()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "dvc.yaml").is_file():
+            os.chdir(folder)
+            return folder
+    raise GraphError(f"There is no dvc.yaml in {here} or above it. Go into the repository and try again.")
+
+
+@contextlib.contextmanager
+def exclusive(settings: Settings) -> Iterator[None]:
+    """Holds the workspace for this process; the kernel lets go of it when the process dies, however that happens.
+
+    Entered again by the same process it does nothing more. What a killed run left of DVC's path locks is removed.
+
+    Raises:
+        WorkspaceBusy: another run, or DVC itself, is at work here.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.home.resolve() / "run.lock", is_singleton=True, thread_local=False)
+    first = not lock.is_locked
+    try:
+        lock.acquire(timeout=PATIENCE_SECONDS)
+    except Timeout:
+        raise WorkspaceBusy(f"{_who(settings)} is at work in {Path.cwd()}. Wait for its end, then try again.") from None
+    try:
+        if first:
+            _remove_stale_locks()
+        yield
+    finally:
+        lock.release()
+
+
+def _who(settings: Settings) -> str:
+    last = Runs(settings.home).last()
+    if last is None or last.ended is not None or not psutil.pid_exists(last.process):
+        return "Another tunesmith"
+    return f"Another run (process {last.process}, since {last.started})"
+
+
+def _remove_stale_locks() -> None:
+    """Removes DVC's file of path locks, unless a DVC that was started by hand holds some of them.
+
+    A killed run leaves its entries there. DVC drops those of processes that are gone, but an entry whose process id was
+    given to another process, as always happens in a container, would block the path for ever.
+    """
+    for process in _holders():
+        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            if any(Path(part).name == "dvc" for part in psutil.Process(process).cmdline()):
+                raise WorkspaceBusy(
+                    f"DVC (process {process}) is at work in {Path.cwd()}. Wait for its end, then try again."
+                )
+    RWLOCK.unlink(missing_ok=True)
+
+
+def _holders() -> set[int]:
+    try:
+        locks = json.loads(RWLOCK.read_text(encoding="utf-8"))
+    except (FileNotFoundError, json.JSONDecodeError):  # a process that was killed while it wrote leaves half a file
+        return set()
+    readers = (reader for entry in locks.get("read", {}).values() for reader in entry)
+    return {holder["pid"] for holder in (*readers, *locks.get("write", {}).values())}

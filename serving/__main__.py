@@ -1,0 +1,115 @@
+"""``python -m serving``: starts the server, and says on one line where it answers and from which version."""
+
+import argparse
+import os
+import shutil
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from components.errors import SettingsError, TunesmithError
+from components.params import load_params
+from components.settings import Settings, export_environment, load_settings
+from serving.registry import open_registry
+
+PATIENCE_SECONDS = 120.0
+
+
+def main() -> None:
+    """Runs until SIGTERM or SIGINT and ends after the last answer; exits with 1 where it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m serving", description="Serves the champion over HTTP.")
+    parser.add_argument(
+        "--name", help="registered model to follow; otherwise TUNESMITH_MODEL, or the name in params.yaml"
+    )
+    try:
+        settings = load_settings()
+        name = parser.parse_args().name or settings.model or _name_in_params()
+        serve(settings, name)
+    except TunesmithError as error:
+        print(f"serve: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _name_in_params() -> str:
+    if not Path("params.yaml").exists():
+        raise SettingsError(
+            "Which model? There is no params.yaml here: give its registered name with --name or TUNESMITH_MODEL."
+        )
+    return load_params().name
+
+
+def serve(settings: Settings, name: str) -> None:
+    """Starts the workers and waits for their end.
+
+    Raises:
+        SettingsError: the address cannot be bound, or the registry's cannot be followed.
+    """
+    host = _free_address(settings.host, settings.port)
+    open_registry(settings, name)  # in the workers it would be too late to refuse
+    _prepare_environment(settings, name)
+    threading.Thread(target=_announce, args=(host, settings.port), daemon=True).start()
+
+    from serving.service import Tunesmith  # BentoML reads the environment when it is imported
+
+    service: Any = Tunesmith  # the decorator made a bentoml.Service of the class
+    service.config["workers"] = settings.workers
+    service.serve_http(host=host, port=settings.port)
+
+
+def _free_address(host: str, port: int) -> str:
+    """The address as digits, once it was found that it can be bound."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise SettingsError(
+            f"{host}:{port} cannot be bound ({error.strerror}). Stop what answers there, or set TUNESMITH_PORT or"
+            " TUNESMITH_HOST."
+        ) from None
+    return str(address[0])
+
+
+def _prepare_environment(settings: Settings, name: str) -> None:
+    """What the workers read: BentoML keeps its measures in its home, so each server of a machine has one of its own."""
+    home = (settings.home / "serving" / str(settings.port)).resolve()
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    os.environ["BENTOML_HOME"] = str(home)
+    os.environ.setdefault("BENTOML_VERBOSITY", "-1")  # errors; its greetings would hide our one line
+    os.environ["TUNESMITH_MODEL"] = name
+    export_environment(settings)
+
+
+def _announce(host: str, port: int) -> None:
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until:
+        time.sleep(0.1)
+        found = _asked(address)
+        if found and found["following"]["looked"]:
+            print(_line(address, found), flush=True)
+            return
+
+
+def _asked(address: str) -> Any:
+    try:
+        return httpx.get(f"{address}/model", timeout=5).json()
+    except (httpx.HTTPError, ValueError):  # not yet
+        return None
+
+
+def _line(address: str, found: dict[str, Any]) -> str:
+    if found["version"] is None:
+        return f"tunesmith listens on {address}, not ready: {found['following']['error']}"
+    return f"tunesmith serves {found['name']} version {found['version']} on {address}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The bytes of a request, taken in with limits on size and time."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
+
+from starlette.datastructures import UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from serving.errors import Overloaded, RequestError
+
+DEADLINE_SECONDS = 20.0
+BODIES_AT_ONCE = 16
+"""A worker holds at most so many times the largest body in memory."""
+LINGER = 4
+"""A body up to so many times too large is read to its end, unheard, so that the client is there to read the answer."""
+
+
+class BodyReader:
+    """Reads bodies; knows how many bytes all of them hold together.
+
+    Args:
+        max_bytes: of one body.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._held = 0
+
+    @contextlib.asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The whole body, counted while it arrives: neither Content-Length nor its absence is believed.
+
+        Its bytes count as held until the block ends.
+
+        Raises:
+            RequestError: too large, too slow, or empty; too many bodies at once.
+        """
+        chunks: list[bytes] = []
+        try:
+            await self._collect_in_time(request, chunks)
+            if not chunks:
+                raise RequestError(400, "The body is empty: send an image file, JSON or .npy.")
+            yield b"".join(chunks)
+        finally:
+            self._held -= sum(map(len, chunks))
+
+    async def _collect_in_time(self, request: Request, chunks: list[bytes]) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await self._collect(request, chunks)
+        except TimeoutError:
+            sentence = f"The body did not arrive within {DEADLINE_SECONDS:.0f} seconds."
+            raise RequestError(408, sentence, {"Connection": "close"}) from None
+
+    async def _collect(self, request: Request, chunks: list[bytes]) -> None:
+        declared = request.headers.get("content-length", "0")
+        if int(declared) > LINGER * self._max_bytes:  # h11 lets only digits through
+            raise self._too_large()
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > LINGER * self._max_bytes:
+                break
+            if size <= self._max_bytes and chunk:
+                if self._held + len(chunk) > BODIES_AT_ONCE * self._max_bytes:
+                    raise Overloaded("Too many large bodies arrive at once; ask again in a second.")
+                self._held += len(chunk)
+                chunks.append(chunk)
+        if size > self._max_bytes:
+            raise self._too_large()
+
+    def _too_large(self) -> RequestError:
+        sentence = f"The body is larger than {self._max_bytes} bytes (TUNESMITH_MAX_BODY_BYTES)."
+        return RequestError(413, sentence, {"Connection": "close"})
+
+
+async def multipart_files(body: bytes, request: Request, max_files: int) -> list[bytes]:
+    """The files of a multipart form, in order; whatever their fields are called.
+
+    Raises:
+        RequestError: not a form, no file in it, or too many.
+    """
+    parser = MultiPartParser(request.headers, _once(body), max_files=max_files, max_fields=16)
+    parser.spool_max_size = len(body) + 1  # never on disk: the body is in memory and bounded
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise RequestError(400, f"The multipart form cannot be read: {error.message}") from None
+    files = [await value.read() for _, value in form.multi_items() if isinstance(value, UploadFile)]
+    if not files:
+        raise RequestError(400, "The form holds no file: send the image as a file, e.g. curl -F image=@shoe.png …")
+    return files
+
+
+async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body

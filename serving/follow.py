@@ -1,0 +1,168 @@
+"""Follows the alias ``champion``: fetches each new version, proves it, and puts it in the place of the old one.
+
+Whatever happens here, the version that answers goes on answering: a bad package is rejected with its reason, and a
+registry that cannot be reached or a disk that is full is asked again at the next look.
+"""
+
+import logging
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from components.errors import PackageError, RegistryError
+from components.package.manifest import MANIFEST, SIGNATURE, declared_files, signed_manifest
+from serving.metrics import Metrics
+from serving.model import ServedModel, load_model
+from serving.registry import ALIAS, Champion, Registry
+
+MAX_MANIFEST_BYTES = 2**20
+REJECTED_SECONDS = 300.0
+"""A rejected version is tried again after so long: a key may have been trusted, or a file put right, in between."""
+
+log = logging.getLogger("tunesmith.serving")
+
+
+@dataclass(frozen=True)
+class Following:
+    """What came of looking at the registry.
+
+    Attributes:
+        looked: UTC, ISO 8601: when it was asked last; None: not yet.
+        error: what went wrong at that look, as a sentence.
+        rejected: version that carries the alias and was refused.
+    """
+
+    looked: str | None = None
+    error: str | None = None
+    rejected: int | None = None
+
+
+@dataclass(frozen=True)
+class _Rejection:
+    champion: Champion
+    reason: str
+    until: float
+    """On the clock of time.monotonic()."""
+
+
+class Follower:
+    """Keeps ``model`` at the champion. Runs in a daemon thread once started.
+
+    Attributes:
+        model: the version that answers; replaced as a whole. None: there was no champion yet.
+        following: what came of the last look.
+
+    Args:
+        registry: where the alias is.
+        scratch: folder for what is being fetched.
+        trusted: folder of public keys.
+        max_batch: largest inference.
+        metrics: told of every look and every version.
+    """
+
+    def __init__(self, registry: Registry, scratch: Path, trusted: Path, max_batch: int, metrics: Metrics) -> None:
+        self.model: ServedModel | None = None
+        self.following = Following()
+        self._registry = registry
+        self._scratch = scratch
+        self._trusted = trusted
+        self._max_batch = max_batch
+        self._metrics = metrics
+        self._served: Champion | None = None
+        self._rejection: _Rejection | None = None
+        self._stop = threading.Event()
+
+    def start(self, poll_seconds: float) -> None:
+        """Looks now, and every so many seconds."""
+        threading.Thread(target=self._run, args=(poll_seconds,), name="follower", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends the thread after the look that it may be at."""
+        self._stop.set()
+
+    def _run(self, poll_seconds: float) -> None:
+        while not self._stop.is_set():
+            self.look()
+            self._stop.wait(poll_seconds)
+
+    def look(self) -> None:
+        """Asks for the champion once, and takes it if it is another. Never raises: see ``following``."""
+        before = self.following.error
+        try:
+            champion = self._registry.champion()
+            if not self._is_rejected(champion):
+                self._take(champion)
+            self._note(self._rejection.reason if self._rejection else self._absence(champion))
+        except RegistryError as error:
+            self._note(str(error))
+        except OSError as error:
+            self._note(f"The champion's package cannot be put on this machine's disk: {error}.")
+        except Exception as error:  # the thread must live: without it no later version would ever be served
+            log.exception("Looking at the registry failed for a reason that nobody foresaw.")
+            self._note(f"{type(error).__name__}: {error}")
+        if self.following.error not in (before, None):
+            log.warning("%s", self.following.error)
+
+    def _is_rejected(self, champion: Champion | None) -> bool:
+        rejection = self._rejection
+        return rejection is not None and champion == rejection.champion and time.monotonic() < rejection.until
+
+    def _take(self, champion: Champion | None) -> None:
+        self._rejection = None
+        if champion is None or champion == self._served:
+            return
+        try:
+            model = self._load(champion)
+        except PackageError as error:
+            reason = f"Version {champion.version} is rejected: {error}"
+            self._rejection = _Rejection(champion, reason, time.monotonic() + REJECTED_SECONDS)
+            self._metrics.rejected()
+            return
+        self.model, self._served = model, champion
+        self._metrics.served(model.version)
+        log.info("Version %s answers from now on (package %s…).", model.version, model.digest[:12])
+
+    def _load(self, champion: Champion) -> ServedModel:
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self._scratch, prefix=f"version-{champion.version}-") as name:
+            folder = Path(name)
+            fetch_package(self._registry, champion, folder, self._trusted)
+            model = load_model(folder, champion.version, self._trusted, self._max_batch)
+        if model.digest != champion.digest:
+            raise PackageError(
+                f"It holds package {model.digest[:12]}…, but {(champion.digest or 'none')[:12]}… was registered under"
+                " this version. Register the model again."
+            )
+        return model
+
+    def _absence(self, champion: Champion | None) -> str | None:
+        if champion is not None:
+            return None
+        if self.model is None:
+            return f"No version carries the alias {ALIAS} yet; run tunesmith promote."
+        return f"No version carries the alias {ALIAS} any more; version {self.model.version} keeps answering."
+
+    def _note(self, error: str | None) -> None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        self.following = Following(now, error, self._rejection.champion.version if self._rejection else None)
+        self._metrics.looked(error is None)
+
+
+def fetch_package(registry: Registry, champion: Champion, folder: Path, trusted: Path) -> None:
+    """Fetches a package into an empty folder: the signed manifest first, then only what it lists, and no byte more.
+
+    Raises:
+        RegistryError: a file cannot be fetched.
+        PackageError: the manifest is not signed by a trusted key, or names a place outside the package.
+    """
+    for name in (MANIFEST, SIGNATURE):
+        registry.fetch(champion, name, folder / name, MAX_MANIFEST_BYTES)
+    for name, entry in declared_files(signed_manifest(folder, trusted)).items():
+        target = folder / name
+        if not target.resolve().is_relative_to(folder.resolve()):
+            raise PackageError(f"The manifest names {name}, which is outside the package.")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        registry.fetch(champion, name, target, entry["bytes"])

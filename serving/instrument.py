@@ -1,0 +1,70 @@
+"""Gives each request an id, and counts its answer."""
+
+import logging
+import re
+import secrets
+import time
+
+from starlette.applications import Starlette
+from starlette.types import Message, Receive, Scope, Send
+
+from serving.worker import Worker
+
+log = logging.getLogger("tunesmith.serving")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
+
+
+class Instrumented:
+    """A Starlette application whose every answer carries ``X-Request-Id`` and is counted.
+
+    A plain ASGI application to BentoML, which therefore hands it every path that is not its own.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self.app = app
+        self._routes = {route.path for route in app.routes if hasattr(route, "path")}
+
+    @property
+    def worker(self) -> Worker:
+        """What the routes need."""
+        worker: Worker = self.app.state.worker
+        return worker
+
+    @worker.setter
+    def worker(self, worker: Worker) -> None:
+        self.app.state.worker = worker
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answers one request."""
+        started = time.perf_counter()
+        status = 0
+        name = _request_id(scope)
+        scope.setdefault("state", {})["request_id"] = name
+
+        async def counted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode())]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, counted)
+        except Exception:
+            if not status:
+                raise
+            log.exception(
+                "Request %s failed.", name
+            )  # Starlette has answered 500, and raises so that somebody says why
+        finally:
+            path = scope["path"]
+            route = path if path in self._routes else "other"
+            self.worker.metrics.answered(route, status, time.perf_counter() - started)
+
+
+def _request_id(scope: Scope) -> str:
+    """The client's own, if it is one; a fresh one otherwise."""
+    for key, value in scope["headers"]:
+        if key == b"x-request-id" and REQUEST_ID.fullmatch(value):
+            return bytes(value).decode()
+    return secrets.token_hex(8)

@@ -1,0 +1,92 @@
+"""What Prometheus sees: one exposition for all workers, with labels from closed lists only.
+
+BentoML's own metrics stay off: they label by the path that was asked for, so a client could make series without end.
+"""
+
+import contextlib
+import os
+from pathlib import Path
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+
+class Metrics:
+    """The measures of one worker."""
+
+    def __init__(self) -> None:
+        registry = CollectorRegistry()
+        self._requests = Counter("tunesmith_requests", "Requests answered.", ["route", "status"], registry=registry)
+        self._seconds = Histogram(
+            "tunesmith_request_seconds",
+            "Time from a request's head to the end of its answer.",
+            ["route"],
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self._batch = Histogram(
+            "tunesmith_batch_samples", "Samples of one inference.", buckets=BATCH_BUCKETS, registry=registry
+        )
+        self._swaps = Counter(
+            "tunesmith_model_swaps",
+            "Versions taken from the registry: served, or rejected because the package is bad.",
+            ["result"],
+            registry=registry,
+        )
+        self._version = Gauge(
+            "tunesmith_model_version",
+            "Version that a worker serves; 0: none yet.",
+            multiprocess_mode="liveall",
+            registry=registry,
+        )
+        self._following = Gauge(
+            "tunesmith_following",
+            "Whether the last look at the registry ended without an error, in every worker.",
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._registry = registry
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        """Counts an answer; ``route`` is one of the routes of this server or ``other``."""
+        self._requests.labels(route, status).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def inferred(self, samples: int) -> None:
+        """Counts an inference."""
+        self._batch.observe(samples)
+
+    def served(self, version: int) -> None:
+        """A version answers from now on."""
+        self._swaps.labels("served").inc()
+        self._version.set(version)
+
+    def rejected(self) -> None:
+        """A version was refused."""
+        self._swaps.labels("rejected").inc()
+
+    def looked(self, well: bool) -> None:
+        """The registry was asked."""
+        self._following.set(well)
+
+    def exposition(self) -> bytes:
+        """All workers' measures in Prometheus' text format; this process' alone where no folder is shared."""
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        _forget_dead_workers(Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]))
+        merged = CollectorRegistry()
+        MultiProcessCollector(merged)  # type: ignore[no-untyped-call]
+        return generate_latest(merged)
+
+
+def _forget_dead_workers(folder: Path) -> None:
+    """Drops the gauges of workers that have died; counters and histograms keep what those have counted."""
+    for file in folder.glob("gauge_live*.db"):
+        process = int(file.stem.rsplit("_", 1)[1])
+        if not Path(f"/proc/{process}").exists():
+            with contextlib.suppress(FileNotFoundError):  # another worker was asked at the same time
+                mark_process_dead(process)  # type: ignore[no-untyped-call]

@@ -1,0 +1,95 @@
+"""A package as the server holds it: verified, opened in ONNX Runtime, and proven by its golden batch."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+from numpy.typing import NDArray
+
+from components.errors import PackageError
+from components.inference import open_graph
+from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One version, ready to answer. Never changes: another version is another object.
+
+    Attributes:
+        version: of the registered model.
+        digest: of the package.
+        signature: what the graph takes and gives.
+        since: UTC, ISO 8601: when it was loaded.
+        session: the graph, on one thread.
+    """
+
+    version: int
+    digest: str
+    signature: ModelSignature
+    since: str
+    session: ort.InferenceSession
+
+    def infer(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities, (samples, labels), of inputs (samples, height, width, channels)."""
+        answers: NDArray[np.float32] = self.session.run(["probabilities"], {"inputs": inputs})[0]
+        return answers
+
+
+def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> ServedModel:
+    """Opens a package, and lets no model through that does not answer as its maker said.
+
+    Args:
+        folder: the package; not needed afterwards.
+        version: of the registered model.
+        trusted: folder of public keys.
+        max_batch: the largest batch that will be asked of it; it is asked once here, so that no client waits for it.
+
+    Raises:
+        PackageError: damaged, not signed by a trusted key, cannot be run, or its answers differ from the golden ones.
+    """
+    digest = verify(folder, trusted)
+    package = ModelPackage.read(folder)
+    try:
+        session = open_graph(package.graph)
+    except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
+        raise PackageError(f"ONNX Runtime cannot open the graph: {error}") from None
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    model = ServedModel(version, digest, package.signature, since, session)
+    check_golden(model, package.golden, max_batch)
+    return model
+
+
+def check_golden(model: ServedModel, golden: GoldenBatch, max_batch: int) -> None:
+    """Asks the golden batch in pieces of several sizes: what a graph answers must not depend on its company.
+
+    Raises:
+        PackageError: an answer differs by more than the signature's tolerance, or cannot be given.
+    """
+    signature = model.signature
+    if not len(golden.inputs) or golden.inputs.shape[1:] != (signature.height, signature.width, signature.channels):
+        raise PackageError(f"The golden batch has shape {golden.inputs.shape}, which the signature does not allow.")
+    for size in sorted({1, 7, len(golden.inputs), max_batch}):
+        difference = _largest_difference(model, golden, size)
+        if not difference <= signature.golden_tolerance:  # so that NaN is refused
+            raise PackageError(
+                f"The model does not answer its golden batch: in batches of {size} a probability is off by"
+                f" {difference:.2g}, and {signature.golden_tolerance:.2g} is allowed."
+            )
+
+
+def _largest_difference(model: ServedModel, golden: GoldenBatch, size: int) -> float:
+    repeated = np.arange(max(size, len(golden.inputs))) % len(golden.inputs)
+    inputs, expected = golden.inputs[repeated], golden.probabilities[repeated]
+    try:
+        parts = [model.infer(inputs[at : at + size]) for at in range(0, len(inputs), size)]
+    except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
+        raise PackageError(f"The graph cannot run its golden batch in batches of {size}: {error}") from None
+    answers = np.concatenate(parts)
+    if answers.shape != expected.shape or answers.shape[1] != len(model.signature.labels):
+        raise PackageError(
+            f"The graph gives {answers.shape[1:]} probabilities a sample; the package names"
+            f" {len(model.signature.labels)} labels and golden answers of shape {expected.shape[1:]}."
+        )
+    return float(np.abs(answers - expected).max())

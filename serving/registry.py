@@ -1,0 +1,183 @@
+"""Which version is champion, and the files of its package: read from the registry without MLflow's library.
+
+An MLflow server is asked over its REST interface, the embedded registry is the SQLite file that MLflow writes.
+"""
+
+import contextlib
+import shutil
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx
+
+from components.errors import RegistryError, SettingsError
+from components.settings import Settings
+
+ALIAS = "champion"
+DIGEST = "digest"
+"""Tag that holds the digest of a version's package."""
+CHAMPION = """
+    SELECT v.version, v.creation_time, COALESCE(v.storage_location, v.source), t.value
+    FROM registered_model_aliases AS a
+    JOIN model_versions AS v ON v.name = a.name AND v.version = a.version
+    LEFT JOIN model_version_tags AS t ON t.name = v.name AND t.version = v.version AND t.key = ?
+    WHERE a.name = ? AND a.alias = ?
+"""
+TIMEOUT_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The version that carries the alias; equal only to itself, even where a registry was made anew.
+
+    Attributes:
+        version: of the registered model.
+        created: milliseconds since 1970.
+        location: where its package lies.
+        digest: of the package that was registered; None: not registered by tunesmith.
+    """
+
+    version: int
+    created: int
+    location: str
+    digest: str | None
+
+
+class Registry(Protocol):
+    """What a follower needs of a registry. Every method raises RegistryError when the registry cannot do it now."""
+
+    address: str
+    """Where it is, without credentials."""
+
+    def champion(self) -> Champion | None:
+        """The version that carries the alias; None: none does."""
+
+    def fetch(self, champion: Champion, file: str, target: Path, max_bytes: int) -> None:
+        """Copies one file of the package to ``target``, which must not exist; a larger file is an error."""
+
+
+def open_registry(settings: Settings, name: str) -> Registry:
+    """The registry that the settings name.
+
+    Args:
+        settings: tracking address and token.
+        name: of the registered model.
+
+    Raises:
+        SettingsError: the address is of a kind that a server cannot follow.
+    """
+    address = settings.tracking_address
+    scheme = urlsplit(address).scheme
+    if scheme in ("http", "https"):
+        token = settings.tracking_token.get_secret_value() if settings.tracking_token else None
+        return RestRegistry(address, token, name)
+    if scheme == "sqlite":
+        return SqliteRegistry(Path(address.removeprefix("sqlite:///")), name)
+    raise SettingsError(
+        f"TUNESMITH_TRACKING_URI is a {scheme or 'relative'} address, which a server cannot follow:"
+        " give the http(s) address of an MLflow server, or leave it empty for the embedded registry."
+    )
+
+
+class SqliteRegistry:
+    """The embedded registry, opened read-only for each look."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.address = f"sqlite:///{path}"
+        self._path = path
+        self._name = name
+
+    def champion(self) -> Champion | None:
+        """See Registry."""
+        if not self._path.exists():
+            return None  # nothing was ever tracked here
+        try:
+            with contextlib.closing(
+                sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)
+            ) as connection:
+                row = connection.execute(CHAMPION, (DIGEST, self._name, ALIAS)).fetchone()
+        except sqlite3.Error as error:
+            raise RegistryError(f"The registry {self._path} cannot be read: {error}.") from None
+        return Champion(*row) if row else None
+
+    def fetch(self, champion: Champion, file: str, target: Path, max_bytes: int) -> None:
+        """See Registry."""
+        source = _local_folder(champion) / file
+        try:
+            if source.stat().st_size > max_bytes:
+                raise RegistryError(f"{source} is larger than {max_bytes} bytes.")
+            shutil.copyfile(source, target)
+        except FileNotFoundError as error:
+            raise RegistryError(f"Version {champion.version} lacks a file: {error.filename}.") from None
+
+
+def _local_folder(champion: Champion) -> Path:
+    parts = urlsplit(champion.location)
+    if parts.scheme not in ("", "file"):
+        raise RegistryError(
+            f"The package of version {champion.version} lies at {champion.location}, which is not on this machine;"
+            " set TUNESMITH_TRACKING_URI to the address of the MLflow server that has it."
+        )
+    return Path(unquote(parts.path)) if parts.scheme else Path(champion.location)
+
+
+class RestRegistry:
+    """An MLflow server; it hands out the files of a version wherever they are stored."""
+
+    def __init__(self, address: str, token: str | None, name: str) -> None:
+        parts = urlsplit(address)
+        self.address = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._client = httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT_SECONDS)
+        self._name = name
+
+    def champion(self) -> Champion | None:
+        """See Registry."""
+        try:
+            response = self._client.get(
+                "/api/2.0/mlflow/registered-models/alias", params={"name": self._name, "alias": ALIAS}
+            )
+            answer: Any = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise RegistryError(f"The registry {self.address} cannot be asked: {_said(error)}.") from None
+        if response.status_code == httpx.codes.OK:
+            return _champion(answer["model_version"])
+        if answer.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None  # MLflow's answers to an unknown model and to an alias that nobody carries
+        raise RegistryError(f"The registry {self.address} answers {response.status_code}: {str(answer)[:300]}.")
+
+    def fetch(self, champion: Champion, file: str, target: Path, max_bytes: int) -> None:
+        """See Registry."""
+        query = {"name": self._name, "version": str(champion.version), "path": file}
+        try:
+            with self._client.stream("GET", "/model-versions/get-artifact", params=query) as response:
+                if response.status_code != httpx.codes.OK:
+                    response.read()
+                    raise RegistryError(
+                        f"{self.address} answers {response.status_code} for {file}: {response.text[:300]}"
+                    )
+                _save(response, target, max_bytes)
+        except httpx.HTTPError as error:
+            raise RegistryError(f"{file} of version {champion.version} could not be fetched: {_said(error)}.") from None
+
+
+def _champion(found: dict[str, Any]) -> Champion:
+    tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
+    return Champion(int(found["version"]), int(found["creation_timestamp"]), str(found["source"]), tags.get(DIGEST))
+
+
+def _save(response: httpx.Response, target: Path, max_bytes: int) -> None:
+    size = 0
+    with target.open("xb") as copy:
+        for chunk in response.iter_bytes():
+            size += len(chunk)
+            if size > max_bytes:
+                raise RegistryError(f"{target.name} is larger than {max_bytes} bytes.")
+            copy.write(chunk)
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".rstrip(": ")

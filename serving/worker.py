@@ -1,0 +1,48 @@
+"""What one worker process holds: its settings, its follower, its batcher."""
+
+import asyncio
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from components.settings import Settings
+from serving.batching import Batcher
+from serving.body import BodyReader
+from serving.follow import Follower
+from serving.metrics import Metrics
+from serving.registry import open_registry
+
+DECODING_THREADS = 2
+"""Pictures are decoded beside the event loop, and so many at once: each may take 100 MB while it is."""
+
+
+class Worker:
+    """The parts of a worker; made and started inside its event loop.
+
+    Args:
+        settings: where things are, and the limits.
+        name: of the registered model.
+        scratch: folder for what is being fetched.
+    """
+
+    def __init__(self, settings: Settings, name: str, scratch: Path) -> None:
+        self.settings = settings
+        self.name = name
+        self.metrics = Metrics()
+        self.bodies = BodyReader(settings.max_body_bytes)
+        self.batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics.inferred)
+        self.decoding = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decoding")
+        self.registry = open_registry(settings, name)
+        self.follower = Follower(self.registry, scratch, settings.public_keys, settings.max_batch, self.metrics)
+
+    def start(self) -> None:
+        """Begins to follow the registry; the worker is ready when its follower has a model."""
+        self.follower.start(self.settings.poll_seconds)
+        gc.collect()
+        gc.freeze()  # what lives as long as the worker need not be looked at by every later collection
+
+    async def stop(self) -> None:
+        """Ends the threads, once every request was answered."""
+        self.follower.stop()
+        await self.batcher.close()
+        await asyncio.to_thread(self.decoding.shutdown)
