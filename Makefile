@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -43,6 +43,3 @@ lock: .venv/ready  ## renew constraints.txt from the ranges of pyproject.toml
 	@export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml -o .venv/constraints.new
 	sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d' .venv/constraints.new | uniq > constraints.txt
-
-clean:  ## remove everything that the line made (data, models, reports, tracking); keeps .venv
-	@rm -rf data models reports .tunesmith

@@ -77,10 +77,19 @@ def _free_address(host: str, port: int) -> str:
 
 
 def _prepare_environment(settings: Settings, name: str) -> None:
-    """What the workers read: BentoML keeps its measures in its home, so each server of a machine has one of its own."""
+    """Sets what the workers read. BentoML keeps its measures in its home, so each server of a machine has its own.
+
+    Raises:
+        SettingsError: the home folder cannot be written.
+    """
     home = (settings.home / "serving" / str(settings.port)).resolve()
     shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
+    try:
+        home.mkdir(parents=True)
+    except OSError as error:
+        raise SettingsError(
+            f"{home} cannot be made ({error.strerror}). Set TUNESMITH_HOME to a folder of yours."
+        ) from None
     os.environ["BENTOML_HOME"] = str(home)
     os.environ.setdefault("BENTOML_VERBOSITY", "-1")  # errors; its greetings would hide our one line
     os.environ["TUNESMITH_MODEL"] = name

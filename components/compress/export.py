@@ -1,5 +1,6 @@
 """From a network to an ONNX graph that takes what a file decoder gives."""
 
+import logging
 import warnings
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def export_onnx(served: ServedNetwork, shape: tuple[int, int, int], path: Path) 
         shape: height, width and channels of an input.
         path: the .onnx file.
     """
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it names each operator of a library that is not here
     example = torch.zeros((2, *shape), dtype=torch.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside the exporter itself

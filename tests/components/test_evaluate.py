@@ -149,11 +149,11 @@ def test_chosen_fp32_and_baseline_are_measured_on_the_test_split(
     prepare()
     run(chosen_params(), settings)
     found, test = evaluated(), part("test")
-    for name, metrics in (("int8", found.chosen), ("fp32", found.fp32)):
+    for name, metrics in (("int8", found.chosen), ("fp32", found.variants["fp32"])):
         answers = probabilities(open_graph(COMPRESSED / f"{name}.onnx"), test.inputs).argmax(axis=1)
         assert metrics.accuracy == (answers == test.labels).mean()
         assert metrics.samples == len(test.labels)
-    assert found.chosen != found.fp32
+    assert found.chosen != found.variants["fp32"]
     assert [row.label for row in found.chosen.classes] == list(DIGITS)
     assert found.baseline == "nearest_centroid"
     assert found.baseline_accuracy > 0.8

@@ -5,6 +5,7 @@ Its stages make no model, so every run that gets through them ends at register, 
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,7 +19,6 @@ import httpx
 import psutil
 import pytest
 
-from components.settings import Settings
 from flows.ports import free_port
 from flows.runs import Run, Runs
 from tests.flows.toy import begun, edit, environment, start, tunesmith
@@ -71,94 +71,76 @@ def nothing_left(new_line: Path) -> Iterator[None]:
     assert processes_in(new_line) == []
 
 
-def test_stages_run_along_the_graph_and_never_twice(new_line: Path, nothing_left: None) -> None:
-    first = tunesmith(new_line, "run")
-    assert first.returncode == 1
-    assert "Traceback" not in first.stdout + first.stderr
-    order = begun(new_line)
-    assert sorted(order[:2]) == ["champion", "source"]
-    assert order[2:] == ["model", "score"]
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Prefect server that all runs may use: it is the slowest part of a short one."""
+    home, port = tmp_path_factory.mktemp("prefect"), free_port()
+    more = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    place = ["--host", "127.0.0.1", "--port", str(port), "--no-ui"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prefect", "server", "start", *place],
+        env=environment(**more),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    address = f"http://127.0.0.1:{port}/api"
+    try:
+        wait_until(lambda: _healthy(address), 180)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _healthy(address: str) -> bool:
+    with contextlib.suppress(httpx.TransportError):
+        return httpx.get(f"{address}/health").is_success
+    return False
+
+
+def test_a_failed_stage_stops_the_line_and_the_next_run_goes_on_from_there(new_line: Path, nothing_left: None) -> None:
+    (new_line / "model.fail").touch()
+    failed = tunesmith(new_line, "run")
+    assert failed.returncode == 1
+    assert failed.stderr == "model: row 7 has no label.\nGive it one.\n"
     assert states(new_line) == {
         "source": "ran",
         "champion": "ran",
-        "model": "ran",
-        "score": "ran",
-        "register": "failed",
+        "model": "failed",
+        "score": "not reached",
+        "register": "not reached",
         "gate": "not reached",
         "promote": "not reached",
     }
-    assert last(new_line).sentence in first.stderr, "the run ends with the reason"
-    assert "dvc.lock" in last(new_line).sentence
-    assert "source    | source made its output" in first.stdout, "what a stage says is shown as it says it"
+    assert last(new_line).outcome == "failed"
 
-    assert prefect(new_line, "select state_type from flow_run") == [("FAILED",)]
-    tasks = dict(prefect(new_line, "select name, state_name from task_run"))
-    assert tasks == dict.fromkeys(order, "Completed") | {"register": "Failed"}
+    second = tunesmith(new_line, "run")
+    assert second.returncode == 1
+    assert last(new_line).sentence in second.stderr, "the run ends with the reason"
+    assert "dvc.lock" in last(new_line).sentence, "register finds no model"
+    assert "Traceback" not in second.stdout + second.stderr
+    assert "model     | model made its output" in second.stdout, "what a stage says is shown as it says it"
+    order = begun(new_line)
+    assert sorted(order[:2]) == ["champion", "source"]
+    assert order[2:] == ["model", "champion", "model", "score"], "the champion is asked for again, the source is not"
+    assert states(new_line)["source"] == "unchanged"
+    assert states(new_line)["register"] == "failed"
+
+    tasks = prefect(new_line, "select name, state_name from task_run order by created")
+    assert set(tasks[-5:]) == {
+        ("source", "Cached"),
+        ("champion", "Completed"),
+        ("model", "Completed"),
+        ("score", "Completed"),
+        ("register", "Failed"),
+    }
+    assert prefect(new_line, "select distinct state_type from flow_run") == [("FAILED",)]
     logs = [message for (message,) in prefect(new_line, "select message from log")]
     assert "model made its output" in logs
     assert "a word of model on stderr" in logs
     artifacts = dict(prefect(new_line, "select key, data from artifact"))
     assert "model made its output" in artifacts["model"]
-
-    second = tunesmith(new_line, "run")
-    assert begun(new_line) == order, "nothing ran again"
-    assert "model     unchanged" in second.stdout
-    assert states(new_line)["champion"] == "unchanged"
-    cached = prefect(new_line, "select count(*) from task_run where state_name = 'Cached'")
-    assert cached == [(4,)]
-
-
-def test_only_what_changed_runs_and_the_champion_is_asked_again(line: Path) -> None:
-    order = begun(line)
-    edit(line / "params.yaml", "  epochs: 6", "  epochs: 7")
-    tunesmith(line, "run")
-    assert states(line) == {
-        "source": "unchanged",
-        "champion": "ran",
-        "model": "ran",
-        "score": "ran",
-        "register": "failed",
-        "gate": "not reached",
-        "promote": "not reached",
-    }
-    assert sorted(begun(line)[len(order) :]) == ["champion", "model", "score"]
-
-    edit(line / "params.yaml", "  epochs: 7", "  epochs: 6")
-    tunesmith(line, "run")
-    assert states(line)["model"] == "restored", "DVC had kept what came of these inputs"
-    assert begun(line)[len(order) + 3 :] == ["champion"]
-    assert (line / "data/model/value").read_text() == "model 6"
-
-
-def test_a_failed_stage_stops_the_line_and_can_be_tried_again(new_line: Path, nothing_left: None) -> None:
-    (new_line / "model.fail").touch()
-    failed = tunesmith(new_line, "run")
-    assert failed.returncode == 1
-    assert failed.stderr == "model: row 7 has no label.\nGive it one.\n"
-    assert states(new_line)["model"] == "failed"
-    assert states(new_line)["score"] == "not reached"
-    assert last(new_line).outcome == "failed"
-
-    tunesmith(new_line, "run")
-    assert states(new_line)["source"] == "unchanged"
-    assert states(new_line)["score"] == "ran"
-
-
-def test_a_stage_is_tried_as_often_as_asked_for(new_line: Path, nothing_left: None) -> None:
-    (new_line / "source.fail").touch()
-    tunesmith(new_line, "run", "--retries", "1")
-    assert begun(new_line).count("source") == 2
-    assert states(new_line)["score"] == "ran"
-
-
-def test_a_fault_that_nobody_foresaw_is_told_with_the_place_of_the_log(new_line: Path, nothing_left: None) -> None:
-    (new_line / "source.crash").touch()
-    failed = tunesmith(new_line, "run")
-    assert failed.stderr == (
-        "source: it ended with an error that it does not explain: ValueError: nobody foresaw this\n"
-        "Its whole output is in .tunesmith/logs/source.log.\n"
-    )
-    assert "Traceback" in (new_line / ".tunesmith/logs/source.log").read_text()
 
 
 def test_killed_and_started_again(new_line: Path, nothing_left: None) -> None:
@@ -169,6 +151,7 @@ def test_killed_and_started_again(new_line: Path, nothing_left: None) -> None:
     killed.wait()
     wait_until(lambda: not processes_in(new_line), 15)
     assert not (new_line / "data/model").exists()
+    assert last(new_line).ended is None
     (new_line / ".dvc/tmp/rwlock").write_text("")  # what a process leaves that is killed while it writes
 
     (new_line / "model.wait").unlink()
@@ -176,13 +159,47 @@ def test_killed_and_started_again(new_line: Path, nothing_left: None) -> None:
     assert states(new_line)["source"] == "unchanged", "what was finished is kept"
     assert states(new_line)["score"] == "ran"
     assert begun(new_line).count("model") == 2
-    crashed, failed = prefect(new_line, "select state_type from flow_run order by created")
-    assert (crashed, failed) == (("CRASHED",), ("FAILED",)), "the killed run got an end"
+    ends = [state for (state,) in prefect(new_line, "select state_type from flow_run order by created")]
+    assert ends == ["CRASHED", "FAILED"], "the killed run got an end"
 
 
-def test_interrupted_by_the_user(new_line: Path, nothing_left: None) -> None:
+def test_only_what_changed_runs_and_the_champion_is_asked_again(line: Path, server: str) -> None:
+    before = begun(line)
+    edit(line / "params.yaml", "  epochs: 6", "  epochs: 7")
+    (line / "score.crash").touch()
+    failed = tunesmith(line, "run", TUNESMITH_PREFECT_API_URL=server)
+    assert failed.stderr == (
+        "score: it ended with an error that it does not explain: ValueError: nobody foresaw this\n"
+        "Its whole output is in .tunesmith/logs/score.log.\n"
+    )
+    assert "Traceback" in (line / ".tunesmith/logs/score.log").read_text()
+    assert states(line)["source"] == "unchanged"
+    assert sorted(begun(line)[len(before) :]) == ["champion", "model", "score"]
+
+    edit(line / "params.yaml", "  epochs: 7", "  epochs: 6")
+    edit(line / "params.yaml", "seed: 7", "seed: 8")
+    (line / "source.fail").touch()
+    tunesmith(line, "run", "--retries", "1", TUNESMITH_PREFECT_API_URL=server)
+    assert begun(line)[len(before) + 3 :].count("source") == 2, "a stage that failed is tried again when asked for"
+    assert states(line)["source"] == "ran"
+    flows = httpx.post(f"{server}/flow_runs/filter", json={"sort": "START_TIME_DESC"}).json()
+    tasks = httpx.post(f"{server}/task_runs/filter", json={"flow_runs": {"id": {"any_": [flows[0]["id"]]}}}).json()
+    assert {task["name"]: task["state_name"] for task in tasks}["source"] == "Completed"
+    assert not (line / ".tunesmith/prefect/prefect.db").exists(), "no server of its own beside the one of the settings"
+
+
+def test_outputs_that_dvc_has_kept_are_put_back(line: Path, server: str) -> None:
+    before = begun(line)
+    shutil.rmtree(line / "data/model")
+    tunesmith(line, "run", TUNESMITH_PREFECT_API_URL=server)
+    assert states(line)["model"] == "restored"
+    assert begun(line)[len(before) :] == ["champion"]
+    assert (line / "data/model/value").read_text() == "model 6"
+
+
+def test_interrupted_by_the_user(new_line: Path, server: str, nothing_left: None) -> None:
     (new_line / "model.wait").touch()
-    stopped = start(new_line, "run", "--retries", "3")
+    stopped = start(new_line, "run", "--retries", "3", TUNESMITH_PREFECT_API_URL=server)
     wait_until(lambda: "model" in begun(new_line))
     stopped.send_signal(signal.SIGINT)
     output, _ = stopped.communicate(timeout=60)
@@ -193,67 +210,13 @@ def test_interrupted_by_the_user(new_line: Path, nothing_left: None) -> None:
     assert begun(new_line).count("model") == 1, "a stage that was stopped is not tried again"
 
 
-def test_two_runs_at_once(new_line: Path, nothing_left: None) -> None:
+def test_two_runs_at_once(new_line: Path, server: str, nothing_left: None) -> None:
     for stage in ("source", "champion"):
         (new_line / f"{stage}.wait").touch()
-    first = start(new_line, "run")
+    first = start(new_line, "run", TUNESMITH_PREFECT_API_URL=server)
     wait_until(lambda: len(begun(new_line)) == 2)  # side by side, since neither reads from the other
-    second = tunesmith(new_line, "run")
+    second = tunesmith(new_line, "run", TUNESMITH_PREFECT_API_URL=server)
     assert second.returncode == 1
     assert second.stderr.startswith(f"Another run (process {first.pid}, since ")
-    assert f"process {first.pid}" in tunesmith(new_line, "why").stderr
-    for stage in ("source", "champion"):
-        (new_line / f"{stage}.wait").unlink()
-    first.communicate(timeout=120)
-    assert states(new_line)["score"] == "ran"
-
-
-@contextlib.contextmanager
-def prefect_server(home: Path) -> Iterator[str]:
-    port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "prefect",
-        "server",
-        "start",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--no-ui",
-    ]
-    more = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    home.mkdir()
-    server = subprocess.Popen(
-        command, env=environment(**more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    address = f"http://127.0.0.1:{port}/api"
-    try:
-        wait_until(lambda: _healthy(address), 180)
-        yield address
-    finally:
-        os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
-
-
-def _healthy(address: str) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{address}/health").is_success
-    return False
-
-
-def test_against_a_prefect_server(line: Path, tmp_path: Path) -> None:
-    with prefect_server(tmp_path / "server") as address:
-        tunesmith(line, "run", TUNESMITH_PREFECT_API_URL=address)
-        flows = httpx.post(f"{address}/flow_runs/filter", json={}).json()
-        tasks = httpx.post(f"{address}/task_runs/filter", json={}).json()
-    assert [run["state_type"] for run in flows] == ["FAILED"]
-    assert {task["name"]: task["state_name"] for task in tasks} == {
-        "source": "Cached",
-        "champion": "Cached",
-        "model": "Cached",
-        "score": "Cached",
-        "register": "Failed",
-    }
-    assert not (Settings(home=line / ".tunesmith").home / "prefect/prefect.db").exists(), "no server of its own"
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=60)
