@@ -41,9 +41,7 @@ def gather(params: Params, settings: Settings, inputs: Inputs) -> Findings:
         for variant in inputs.compressed.variants
     }
     chosen = answers[inputs.compressed.chosen]
-    measured = {
-        name: measure(given, test.labels, labels, section.calibration_bins) for name, given in answers.items()
-    }
+    measured = {name: measure(given, test.labels, labels, section.calibration_bins) for name, given in answers.items()}
     baseline = fit_baseline(section.baseline, inputs.splits["train"], test)
     return Findings(
         evaluated=Evaluated(

@@ -49,10 +49,11 @@ class Classifier(lightning.LightningModule):
         The steps are counted by hand: asking ``trainer.estimated_stepping_batches`` sets the training data up before
         the checkpoint is restored, and its position in the epoch would be lost.
         """
-        optimizer = build_optimizer(self.params.train.optimizer, self.network)
         train = self.params.train
+        clips_float16 = train.precision == "16-mixed" and train.gradient_clip_norm > 0
+        optimizer = build_optimizer(train.optimizer, self.network, fused=not clips_float16)
         steps = train.epochs * steps_per_epoch(self.samples, train.batch_size, self.trainer.world_size)
-        schedule = build_schedule(self.params.train.schedule, optimizer, steps)
+        schedule = build_schedule(train.schedule, optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

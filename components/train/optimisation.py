@@ -16,12 +16,18 @@ from components.params.sections import (
 )
 
 
-def build_optimizer(params: AdamWParams | SgdParams, network: nn.Module) -> Optimizer:
-    """The optimizer over all weights of a network; biases and normalisation are never decayed."""
+def build_optimizer(params: AdamWParams | SgdParams, network: nn.Module, *, fused: bool = True) -> Optimizer:
+    """The optimizer over all weights of a network; biases and normalisation are never decayed.
+
+    Args:
+        params: the ``train.optimizer`` section.
+        network: whose weights are optimised.
+        fused: one kernel a step; such an optimizer unscales float16 gradients itself, so nobody can clip them before.
+    """
     groups = parameter_groups(network, params.weight_decay)
     if isinstance(params, AdamWParams):
-        return AdamW(groups, lr=params.learning_rate, fused=True)
-    return SGD(groups, lr=params.learning_rate, momentum=params.momentum, nesterov=params.nesterov, fused=True)
+        return AdamW(groups, lr=params.learning_rate, fused=fused)
+    return SGD(groups, lr=params.learning_rate, momentum=params.momentum, nesterov=params.nesterov, fused=fused)
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -30,7 +30,7 @@ from components.train.progress import progress_callback
 from components.train.tracking import Tracking, is_first_process
 
 VALIDATION_BATCH = 512
-RESUME = "resume.safetensors"
+BEST, RESUME = "best.safetensors", "resume.safetensors"
 
 
 def run(params: Params, settings: Settings) -> None:
@@ -156,11 +156,6 @@ def fingerprint(params: Params) -> str:
 
 
 def _write_outputs(module: Classifier, history: History, state: Path, run_id: str) -> TrainedModel:
-    checkpoint = SafetensorsIO().load_checkpoint(state / "best.safetensors")
-    prefix = "network."
-    best_weights = {
-        name.removeprefix(prefix): value for name, value in checkpoint["state_dict"].items() if name.startswith(prefix)
-    }
     best = max(history.epochs, key=lambda epoch: (epoch["validation_accuracy"], -epoch["epoch"]))
     trained = TrainedModel(
         run_id=run_id,
@@ -170,13 +165,20 @@ def _write_outputs(module: Classifier, history: History, state: Path, run_id: st
         parameters=count_parameters(module.network),
     )
     with whole_folder(TRAINED) as folder:
-        write_bytes(folder / "best.safetensors", save({k: v.contiguous() for k, v in best_weights.items()}))
-        last = {name: value.contiguous() for name, value in module.network.state_dict().items()}
-        write_bytes(folder / "last.safetensors", save(last))
+        write_bytes(folder / "best.safetensors", network_weights(state / BEST))
+        write_bytes(folder / "last.safetensors", network_weights(state / RESUME))
         trained.write(folder / "trained.json")
     with whole_folder(REPORTS / "train") as folder:
         write_json(folder / "history.json", history.epochs)
     return trained
+
+
+def network_weights(checkpoint: Path) -> bytes:
+    """The weights of the network alone, as a safetensors file, from a checkpoint of the whole training."""
+    values: dict[str, Tensor] = SafetensorsIO().load_checkpoint(checkpoint)["state_dict"]
+    prefix = "network."
+    weights = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
+    return save({name: value.contiguous() for name, value in weights.items()})
 
 
 def _quiet() -> None:
