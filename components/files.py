@@ -1,6 +1,7 @@
 """Files that are whole or absent: written beside their place, flushed to disk, then renamed into it."""
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -60,3 +61,9 @@ def whole_folder(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def file_sha256(path: Path) -> str:
+    """The sha256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

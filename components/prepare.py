@@ -26,8 +26,7 @@ from components.contracts import (
     Verdict,
 )
 from components.errors import DataError
-from components.files import whole_folder
-from components.package import file_sha256
+from components.files import file_sha256, whole_folder
 from components.params import Params
 from components.settings import Settings
 from components.stage import run_stage

@@ -1,6 +1,6 @@
 """A run of the line: nothing at all where nothing changed, the flow ``retrain`` where something did."""
 
-from components.package import file_sha256
+from components.files import file_sha256
 from components.params import Params, load_params
 from components.registry import COMPLETE, LOCK_TAG, peek
 from components.settings import Settings

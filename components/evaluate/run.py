@@ -10,9 +10,8 @@ from components.evaluate.metrics import Probabilities, calibration_bins, measure
 from components.evaluate.mistakes import worst_mistakes
 from components.evaluate.reference import drift_reference, golden_batch
 from components.evaluate.report import render
-from components.files import whole_folder, write_json, write_text
+from components.files import file_sha256, whole_folder, write_json, write_text
 from components.inference import open_graph, probabilities
-from components.package import file_sha256
 from components.params import Params
 from components.settings import Settings
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import PackageError
-from components.files import write_bytes, write_json
+from components.files import file_sha256, write_bytes, write_json
 from components.package.signing import check_signature, private_key, sign
 
 MANIFEST = "manifest.json"
@@ -106,9 +106,3 @@ def _listing(folder: Path) -> dict[str, Any]:
         if file.is_file() and name not in (MANIFEST, SIGNATURE):
             listing[name] = {"bytes": file.stat().st_size, "sha256": file_sha256(file)}
     return listing
-
-
-def file_sha256(path: Path) -> str:
-    """The sha256 of a file, in hexadecimal."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -6,8 +6,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from components.errors import LineageError
+from components.files import file_sha256
 from components.lineage import code_tree, tree_digest
-from components.package import file_sha256
 
 LOCK = Path("dvc.lock")
 GRAPH = Path("dvc.yaml")

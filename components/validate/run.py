@@ -19,8 +19,7 @@ from components.contracts import (
 )
 from components.data_profile import DataProfile, drift
 from components.errors import DataError, ValidationFailed
-from components.files import whole_folder, write_json
-from components.package import file_sha256
+from components.files import file_sha256, whole_folder, write_json
 from components.package.model import PROFILE
 from components.params import Params
 from components.settings import Settings

@@ -12,8 +12,9 @@ from ruamel.yaml import YAML
 
 from components.contracts import COMPRESSED, EVALUATED, PACKAGED, REPORTS, TRAINED, Evaluated
 from components.errors import LineageError, PackageError
+from components.files import file_sha256
 from components.inference import open_graph
-from components.package import ModelPackage, file_sha256, verify
+from components.package import ModelPackage, verify
 from components.package.model import CARD, MODEL, PROFILE, WEIGHTS
 from components.package.signing import private_key
 from components.params import Params
