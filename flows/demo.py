@@ -2,6 +2,8 @@
 
 import io
 import json
+import sys
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,11 +23,11 @@ from flows.server import served
 QUESTIONS = 5
 NEXT = (
     ("reports/evaluate/report.html", "the report: curves, confusion matrix, worst mistakes"),
-    ("tunesmith status", "champion, challenger, what would run, where things are"),
-    ("tunesmith why", "why each stage would run, or that nothing changed"),
-    ("tunesmith ui mlflow", "training curves, versions, packages"),
-    ("tunesmith ui prefect", "every run, stage by stage, with its log"),
-    ("tunesmith serve", "the champion over HTTP, on http://{host}:{port}"),
+    ("{program} status", "champion, challenger, what would run, where things are"),
+    ("{program} why", "why each stage would run, or that nothing changed"),
+    ("{program} ui mlflow", "training curves, versions, packages"),
+    ("{program} ui prefect", "every run, stage by stage, with its log"),
+    ("{program} serve", "the champion over HTTP, on http://{host}:{port}"),
 )
 
 
@@ -47,8 +49,14 @@ def show(settings: Settings, params: Params, console: Console) -> None:
     console.print("\n[bold]Where to look next[/]")
     table = columns("", "")
     for place, meaning in NEXT:
-        table.add_row(place, meaning.format(host=settings.host, port=settings.port))
+        table.add_row(place.format(program=_program()), meaning.format(host=settings.host, port=settings.port))
     console.print(table)
+
+
+def _program() -> str:
+    """The command as it can be typed here, where no environment need be activated."""
+    called = Path(sys.argv[0]).absolute()
+    return str(called.relative_to(Path.cwd())) if called.is_relative_to(Path.cwd()) else called.name
 
 
 def _measures() -> Table:
