@@ -81,8 +81,10 @@ class Runs:
 
     def _append(self, run: Run) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.open("ab") as file:
-            file.write(run.model_dump_json().encode() + b"\n")
+        with self.path.open("a+b") as file:
+            file.seek(max(0, file.tell() - 1))
+            begun = file.read(1) not in (b"", b"\n")  # a killed process left a line without its end
+            file.write((b"\n" if begun else b"") + run.model_dump_json().encode() + b"\n")
 
     def all(self) -> list[Run]:
         """Every run as it was last heard of, the oldest first.

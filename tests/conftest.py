@@ -5,7 +5,7 @@ import pytest
 
 from components.registry import connect
 from components.settings import Settings
-from tests.serving.shelf import Shelf, copy_of
+from tests.shelf import Shelf, copy_of
 
 
 @pytest.fixture(scope="session")
@@ -26,5 +26,5 @@ def shelf(empty_registry: Path, tmp_path: Path) -> Shelf:
 def processes() -> multiprocessing.context.ForkServerContext:
     """Starts processes that have the slow imports behind them."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow.store.model_registry.sqlalchemy_store", "tests.serving.shelf"])
+    context.set_forkserver_preload(["mlflow.store.model_registry.sqlalchemy_store", "tests.shelf"])
     return context

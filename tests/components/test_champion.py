@@ -9,7 +9,7 @@ from components.package import verify
 from components.params import Params, parse_params
 from components.settings import Settings
 from tests.places import REPOSITORY
-from tests.serving.shelf import NAME, Shelf
+from tests.shelf import NAME, Shelf
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from components.params.sections import GateParams
 from components.splits import draw_for_test
 from tests.package_factory import DIGITS, SIDE, held_out, make_package
 from tests.places import REPOSITORY
-from tests.serving.shelf import NAME, Shelf
+from tests.shelf import NAME, Shelf
 
 GATE = GateParams(
     significance=0.05,

@@ -11,7 +11,7 @@ from components.errors import PromotionRefused, RegistryError
 from components.promote import Event, Journal, history, promote, rollback
 from components.registry import CHAMPION, Registry
 from components.settings import Settings
-from tests.serving.shelf import NAME, Shelf
+from tests.shelf import NAME, Shelf
 
 ROUNDS = 12
 

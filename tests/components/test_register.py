@@ -23,7 +23,7 @@ from components.registry import Registry, connect, experiment_id, peek
 from components.settings import Settings
 from tests.line_factory import make_line
 from tests.package_factory import held_out
-from tests.serving.shelf import NAME, Shelf
+from tests.shelf import NAME, Shelf
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from components.registry import CHALLENGER, DIGEST, Registry, connect, experimen
 from components.settings import Settings
 from tests.line_factory import make_line
 from tests.package_factory import make_package
-from tests.serving.shelf import NAME, Shelf, copy_of
+from tests.shelf import NAME, Shelf, copy_of
 
 PROCESSES = 4
 SERVER = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}

@@ -3,24 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from components.registry import connect
-from components.settings import Settings
 from tests.serving.running import Running, running
-from tests.serving.shelf import Shelf, copy_of
-
-
-@pytest.fixture(scope="session")
-def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of a registry that holds nothing."""
-    settings = Settings(home=tmp_path_factory.mktemp("empty"))
-    connect(settings)
-    return settings.home / "mlflow.db"
-
-
-@pytest.fixture
-def shelf(empty_registry: Path, tmp_path: Path) -> Shelf:
-    """A registry of the test's own."""
-    return copy_of(empty_registry, tmp_path)
+from tests.shelf import Shelf, copy_of
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from components.settings import Settings
-from tests.serving.shelf import NAME
+from tests.shelf import NAME
 
 PATIENCE = 90.0
 

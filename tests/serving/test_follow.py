@@ -18,7 +18,7 @@ from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
 from tests.package_factory import digits
-from tests.serving.shelf import NAME, Shelf, answers
+from tests.shelf import NAME, Shelf, answers
 
 SAMPLE = np.ascontiguousarray(digits().inputs[:3])
 

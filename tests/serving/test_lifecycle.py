@@ -13,7 +13,7 @@ import pytest
 
 from tests.package_factory import digits
 from tests.serving.running import environment, free_port, running, wait_for
-from tests.serving.shelf import Shelf
+from tests.shelf import Shelf
 
 BODY = json.dumps({"inputs": digits().inputs[0].tolist()}).encode()
 HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)

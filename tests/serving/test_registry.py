@@ -20,7 +20,7 @@ from serving.metrics import Metrics
 from serving.registry import Champion, open_registry
 from tests.package_factory import digits
 from tests.serving.running import free_port, wait_for
-from tests.serving.shelf import NAME, Shelf, answers
+from tests.shelf import NAME, Shelf, answers
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from PIL import Image
 
 from tests.package_factory import DIGITS, SIDE, digits
 from tests.serving.running import Running
-from tests.serving.shelf import Shelf, answers
+from tests.shelf import Shelf, answers
 
 BOUNDARY = b"frontier"
 NPY = {"Content-Type": "application/x-npy"}

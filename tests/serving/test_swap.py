@@ -14,8 +14,8 @@ import pytest
 
 from tests.package_factory import digits
 from tests.serving.running import Running, running, wait_for
-from tests.serving.shelf import Shelf, answers
 from tests.serving.test_follow import damage_a_file
+from tests.shelf import Shelf, answers
 
 SAMPLES = np.ascontiguousarray(digits().inputs[:20])
 BIASES = (0.0, 3.0, 6.0)
