@@ -168,12 +168,16 @@ class Metrics(Record):
 
 
 class Comparison(Record):
-    """The champion on the same samples."""
+    """Champion and challenger on the test samples that both were kept from: the whole test split, or a part of it."""
 
     version: int
+    samples: int
+    """How many samples that is."""
     accuracy: float
-    class_recalls: tuple[float, ...]
-    """Recall of each class, in the order of the labels."""
+    """The champion's."""
+    challenger_accuracy: float
+    recall_gains: tuple[float | None, ...]
+    """The challenger's recall of each class less the champion's, in the order of the labels; None: no samples."""
     only_challenger_right: int
     only_champion_right: int
     p_value: float

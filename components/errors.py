@@ -8,6 +8,7 @@ TunesmithError
 │   └── ValidationFailed   an expectation about the data does not hold
 ├── LineageError       an input changed while a stage was reading it
 ├── PackageError       a model package is damaged, incomplete or not signed by a trusted key
+├── TrainingError      training cannot start on this machine, or came to nothing
 ├── CompressionError   an exported model does not answer as its source does
 ├── RegistryError      the registry cannot be reached or does not hold what was asked for
 │   └── PromotionRefused   a promotion that must not happen
@@ -58,6 +59,10 @@ class LineageError(TunesmithError):
 
 class PackageError(TunesmithError):
     """A model package is damaged, incomplete or not signed by a trusted key."""
+
+
+class TrainingError(TunesmithError):
+    """Training cannot start on this machine, or came to nothing."""
 
 
 class CompressionError(TunesmithError):

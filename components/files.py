@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -50,8 +51,12 @@ def read_json(path: Path) -> Any:
 
 @contextlib.contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yields an empty folder beside ``path`` that takes its place when the block ends without an error."""
+    """Yields an empty folder beside ``path`` that takes its place when the block ends without an error.
+
+    A folder has one writer at a time: what lies beside it from a writer that was killed is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(path)
     fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     fresh.chmod(0o755)
     try:
@@ -61,6 +66,13 @@ def whole_folder(path: Path) -> Iterator[Path]:
         fresh.replace(path)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def _remove_unfinished(path: Path) -> None:
+    unfinished = re.compile(rf"\.{re.escape(path.name)}\.[a-z0-9_]{{8}}")  # as mkdtemp names them
+    for sibling in list(path.parent.iterdir()):
+        if unfinished.fullmatch(sibling.name) and sibling.is_dir() and not sibling.is_symlink():
+            shutil.rmtree(sibling)
 
 
 def file_sha256(path: Path) -> str:

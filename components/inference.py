@@ -53,14 +53,14 @@ def latencies(
 
     Args:
         sessions: graphs by name.
-        sample: (at least ``batch``, height, width, channels) uint8.
+        sample: (at least one, height, width, channels) uint8; repeated where it is less than a batch.
         batch: samples of one inference.
         repeats: timed inferences of each graph.
 
     Returns:
         Median and 99th percentile of each, in milliseconds.
     """
-    feed = {"inputs": np.ascontiguousarray(sample[:batch])}
+    feed = {"inputs": sample[np.arange(batch) % len(sample)]}
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(WARMUP + repeats):
         for name, session in sessions.items():

@@ -1,6 +1,7 @@
 """Where things run: read from the environment (``TUNESMITH_*``), never from params.yaml; every default is embedded."""
 
 import os
+import re
 from pathlib import Path
 
 from pydantic import Field, SecretStr, ValidationError
@@ -23,7 +24,7 @@ TELEMETRY_OFF = {
 class Settings(BaseSettings):
     """Where this machine keeps and finds things. Paths are relative to the root of the repository."""
 
-    model_config = SettingsConfigDict(env_prefix="TUNESMITH_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="TUNESMITH_", env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(
         Path(".tunesmith"),
@@ -77,6 +78,16 @@ class Settings(BaseSettings):
         return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').resolve()}"
 
     @property
+    def shown_tracking_address(self) -> str:
+        """The same for everybody's eyes: without user and password."""
+        return without_userinfo(self.tracking_address)
+
+    @property
+    def shown_prefect_address(self) -> str | None:
+        """The address of the Prefect server's API without user and password; None: Prefect in this process."""
+        return self.prefect_api_url and without_userinfo(self.prefect_api_url)
+
+    @property
     def artifact_root(self) -> Path:
         """Folder of the embedded registry's artifacts; a tracking server has a place of its own."""
         return (self.home / "artifacts").resolve()
@@ -90,6 +101,14 @@ class Settings(BaseSettings):
     def public_keys(self) -> Path:
         """Folder of the public keys whose packages are accepted."""
         return self.trusted_keys or self.home / "keys" / "trusted"
+
+
+def without_userinfo(text: str) -> str:
+    """The text with user and password taken out of every address in it.
+
+    The password of a database may hold slashes, as SQLAlchemy reads it; that of a server may not.
+    """
+    return re.sub(r"://(?:[^/\s]*|[^:/\s]*:[^@\s]*)@", "://", text)
 
 
 def load_settings() -> Settings:
@@ -111,7 +130,7 @@ def export_environment(settings: Settings) -> None:
     """Sets what the libraries read from the environment: no telemetry, state inside the home folder.
 
     Called once by each entry point, before a library is imported. What the user has set already is kept, telemetry
-    excepted.
+    excepted, and what a ``TUNESMITH_*`` variable says otherwise.
     """
     home = settings.home.resolve()
     os.environ.update(TELEMETRY_OFF)
@@ -124,9 +143,12 @@ def export_environment(settings: Settings) -> None:
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "MLFLOW_TRACKING_URI": settings.tracking_address,
     }
-    if settings.prefect_api_url:
-        defaults["PREFECT_API_URL"] = settings.prefect_api_url
-    if settings.tracking_token:
-        defaults["MLFLOW_TRACKING_TOKEN"] = settings.tracking_token.get_secret_value()
+    token = settings.tracking_token
+    explicit = {
+        "PREFECT_API_URL": settings.prefect_api_url,
+        "MLFLOW_TRACKING_URI": settings.tracking_uri,
+        "MLFLOW_TRACKING_TOKEN": token and token.get_secret_value(),
+    }
+    os.environ.update({name: value for name, value in explicit.items() if value})
     for name, value in defaults.items():
         os.environ.setdefault(name, str(value))

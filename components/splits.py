@@ -41,6 +41,34 @@ def split_of(digits: str, test_share: float | None, validation_share: float) -> 
     return "validation" if draw_for_validation(digits) < validation_share else "train"
 
 
+def untraceable(test_share: float | None, champion_share: float | None) -> str | None:
+    """Why nobody can tell which test samples a champion was trained on: a sentence; None: it can be told.
+
+    Args:
+        test_share: of the data that the samples are from; None: the source has a test split of its own.
+        champion_share: of the data that the champion was trained on, likewise.
+    """
+    if champion_share is None and test_share is not None:
+        return (
+            "Its data came with a test split of its own, so nobody can tell which of these samples it was trained on."
+        )
+    return None
+
+
+def held_out(ids: NDArray[np.str_], *test_shares: float | None) -> NDArray[np.bool_]:
+    """(samples,) which of the test samples were kept from the training of every one of some models.
+
+    Under a smaller ``ingest.test_share`` a part of today's test samples was training data.
+
+    Args:
+        ids: (samples,) of test samples.
+        test_shares: those that the models were trained under; None: a source with a test split of its own. There is
+            nothing :func:`untraceable` between them.
+    """
+    share = min((share for share in test_shares if share is not None), default=None)
+    return np.array([share is None or draw_for_test(sample) < share for sample in ids], dtype=np.bool_)
+
+
 def draw_for_test(digits: str) -> float:
     """Where a sample stands in [0, 1): a test sample for every share above that. Digits as for :func:`split_of`."""
     return int(digits[:8], 16) / 2**32

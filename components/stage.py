@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from components.errors import DataError, TunesmithError
-from components.lineage import record_trees, stage_dependencies, watched
+from components.errors import DataError, LineageError, TunesmithError
+from components.lineage import record_trees, watched
 from components.params import Params, load_params
 from components.settings import Settings, export_environment, load_settings
 
@@ -31,10 +31,11 @@ def run_stage(name: str, run: StageFunction) -> None:
     try:
         settings = load_settings()
         export_environment(settings)
-        params = load_params()
-        dependencies = stage_dependencies(name, Path("dvc.yaml"), Path("params.yaml"))
-        _require(dependencies)
-        with watched(name, dependencies):
+        params = load_params()  # its faults are told before dvc.yaml is filled in from it
+        with watched(name) as dependencies:
+            _require(dependencies)
+            if load_params() != params:
+                raise LineageError("params.yaml changed while the stage was starting. Run it again when it is at rest.")
             run(params, settings)
         record_trees(dependencies, settings.home / "trees")
     except TunesmithError as error:

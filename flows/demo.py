@@ -16,6 +16,7 @@ from rich.text import Text
 from components.contracts import COMPRESSED, EVALUATED, PREPARED, Compressed, Evaluated, LabelledArrays, Preprocessing
 from components.errors import ServingError
 from components.params import Params
+from components.registry import Registry
 from components.settings import Settings
 from flows.report import columns, run_shown
 from flows.server import served
@@ -39,13 +40,16 @@ def show(settings: Settings, params: Params, console: Console) -> None:
     """
     console.print(f"[bold]The line on {params.name}[/]: each stage of dvc.yaml, then register, gate, promote.\n")
     run = run_shown(settings, console)
-    if run.outcome == "refused":
-        console.print("The gate let nothing through, so what is served below is the champion that there was.")
     console.print("\n[bold]Measured[/], on the test split that no training saw:")
     console.print(_measures())
-    console.print("\n[bold]Asked over HTTP[/], five images of the test split:")
-    with served(settings, params.name) as address:
-        _ask(address, console)
+    if run.outcome == "refused" and Registry(settings, params.name).champion() is None:
+        console.print("\nThe gate let nothing through and there was no champion before, so there is nothing to serve.")
+    else:
+        if run.outcome == "refused":
+            console.print("\nThe gate let nothing through: what is asked here is the champion that there was.")
+        console.print("\n[bold]Asked over HTTP[/], five images of the test split:")
+        with served(settings, params.name) as address:
+            _ask(address, console)
     console.print("\n[bold]Where to look next[/]")
     table = columns("", "")
     for place, meaning in NEXT:

@@ -11,11 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from http import HTTPStatus
 from pathlib import Path
 
 import httpx
 
-from components.errors import StageFailed
+from components.errors import SettingsError, StageFailed
 from components.settings import Settings
 from components.stage import die_with_parent
 from flows.ports import LOOPBACK, free_port
@@ -37,11 +38,17 @@ def prefect_server(settings: Settings) -> Iterator[None]:
     """Gives this process a Prefect API to talk to; to be entered before Prefect is imported.
 
     Raises:
+        SettingsError: the server of the settings does not answer.
         StageFailed: the server of its own does not start.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if settings.prefect_api_url:
+        if not _answers(settings.prefect_api_url):
+            raise SettingsError(
+                f"Nothing answers at TUNESMITH_PREFECT_API_URL={settings.shown_prefect_address}. Start the Prefect server "
+                "there, or take the setting away to let Prefect run in this process."
+            )
         yield
         return
     log = settings.home / "logs" / "prefect.log"
@@ -84,8 +91,9 @@ def _connected(server: subprocess.Popen[bytes], address: str, log: Path) -> Iter
 
 def _answers(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/health", timeout=5).is_success
-    except httpx.TransportError:  # not yet
+        answer = httpx.get(f"{address.rstrip('/')}/health", timeout=5)
+        return answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
+    except (httpx.TransportError, httpx.InvalidURL):
         return False
 
 

@@ -17,20 +17,16 @@ def open_mlflow(settings: Settings, port: int | None) -> None:
         SettingsError: the port is taken.
     """
     if settings.tracking_uri and settings.tracking_uri.startswith(("http://", "https://")):
-        print(f"MLflow runs as a server of its own: {settings.tracking_uri}")
+        print(f"MLflow runs as a server of its own: {settings.shown_tracking_address}")
         return
     chosen = claimable(port or MLFLOW_PORT)
     settings.artifact_root.mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")  # its helpers would outlive it
     os.environ.pop("MLFLOW_TRACKING_URI", None)
+    os.environ["MLFLOW_BACKEND_STORE_URI"] = settings.tracking_address  # its password is not for the process list
     print(f"MLflow: http://{LOOPBACK}:{chosen}   (Ctrl-C ends it)", flush=True)
-    store = [
-        "--backend-store-uri",
-        settings.tracking_address,
-        "--default-artifact-root",
-        settings.artifact_root.as_uri(),
-    ]
-    _become("mlflow", "server", "--host", LOOPBACK, "--port", str(chosen), "--workers", "1", *store)
+    place = ["--host", LOOPBACK, "--port", str(chosen), "--default-artifact-root", settings.artifact_root.as_uri()]
+    _become("mlflow", "server", "--workers", "1", *place)
 
 
 def open_prefect(settings: Settings, port: int | None) -> None:
@@ -39,8 +35,8 @@ def open_prefect(settings: Settings, port: int | None) -> None:
     Raises:
         SettingsError: the port is taken.
     """
-    if settings.prefect_api_url:
-        print(f"Prefect runs as a server of its own: {settings.prefect_api_url.removesuffix('/api')}")
+    if settings.shown_prefect_address:
+        print(f"Prefect runs as a server of its own: {settings.shown_prefect_address.removesuffix('/api')}")
         return
     chosen = claimable(port or PREFECT_PORT)
     (settings.home / "prefect").mkdir(parents=True, exist_ok=True)

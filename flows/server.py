@@ -1,4 +1,7 @@
-"""A server of the champion for the length of a block: started, waited for, asked, and stopped."""
+"""A server of the champion for the length of a block: started, waited for, asked, and stopped.
+
+It dies with the process that started it, even where that is killed.
+"""
 
 import contextlib
 import os
@@ -37,7 +40,7 @@ def served(settings: Settings, name: str) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     environment = os.environ | {"TUNESMITH_HOST": LOOPBACK, "TUNESMITH_PORT": str(port), "TUNESMITH_MODEL": name}
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "serving"]
+        command = [sys.executable, "-m", "serving", "--parent", str(os.getpid())]
         server = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
         )

@@ -46,6 +46,8 @@ def reproduce_stage(name: str, settings: Settings, listener: Listener, *, force:
     with log.open("w", encoding="utf-8", buffering=1) as file:
         said, complained = _Lines(listener, file), _Lines(listener, file)
         status = _listen(_start(name, force=force), said, complained)
+    if _stopping.is_set():
+        raise StageFailed(f"{name}: the run was stopped.")
     if status not in STATES:
         raise StageFailed(_sentence(name, complained.lines, log))
     summary = "\n".join(said.lines[-SUMMARY_LINES:])

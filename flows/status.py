@@ -81,8 +81,8 @@ def _places(settings: Settings) -> dict[str, str]:
     return {
         "data": "data/, models/ and reports/, by stage",
         "report": "reports/evaluate/report.html",
-        "tracking and registry": settings.tracking_address,
-        "orchestration": settings.prefect_api_url or f"in process, {settings.home / 'prefect'}",
+        "tracking and registry": settings.shown_tracking_address,
+        "orchestration": settings.shown_prefect_address or f"in process, {settings.home / 'prefect'}",
         "logs of the stages": str(settings.home / "logs"),
         "server": f"http://{settings.host}:{settings.port}",
     }

@@ -15,6 +15,7 @@ import httpx
 from components.errors import SettingsError, TunesmithError
 from components.params import load_params
 from components.settings import Settings, export_environment, load_settings
+from components.stage import die_with_parent
 from serving.registry import open_registry
 
 PATIENCE_SECONDS = 120.0
@@ -26,9 +27,15 @@ def main() -> None:
     parser.add_argument(
         "--name", help="registered model to follow; otherwise TUNESMITH_MODEL, or the name in params.yaml"
     )
+    parser.add_argument("--parent", type=int, help="process that the server must not outlive")
+    arguments = parser.parse_args()
+    if arguments.parent:
+        die_with_parent()
+        if os.getppid() != arguments.parent:  # it died before it could be followed
+            sys.exit(1)
     try:
         settings = load_settings()
-        name = parser.parse_args().name or settings.model or _name_in_params()
+        name = arguments.name or settings.model or _name_in_params()
         serve(settings, name)
     except TunesmithError as error:
         print(f"serve: {error}", file=sys.stderr)
@@ -93,6 +100,7 @@ def _prepare_environment(settings: Settings, name: str) -> None:
     os.environ["BENTOML_HOME"] = str(home)
     os.environ.setdefault("BENTOML_VERBOSITY", "-1")  # errors; its greetings would hide our one line
     os.environ["TUNESMITH_MODEL"] = name
+    os.environ["TUNESMITH_SERVER_PID"] = str(os.getpid())  # the process that no worker may outlive
     export_environment(settings)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,8 @@ class Tunesmith:
     async def start(self) -> None:
         """Begins to follow the registry."""
         die_with_parent()
+        if os.getppid() != int(os.environ["TUNESMITH_SERVER_PID"]):  # it died before it could be followed
+            sys.exit(1)
         logging.getLogger("tunesmith").setLevel(logging.INFO)
         settings = load_settings()
         name = settings.model or ""  # serving.__main__ sees to it that there is one

@@ -1,5 +1,6 @@
 """What a whole run of the line leaves behind, made in no time: records, a graph, a package's parts, a true dvc.lock."""
 
+import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -76,10 +77,18 @@ def write_lock(root: Path, params: Params) -> None:
         for name, outs in STAGES.items()
     }
     lock["compress"]["deps"] = [{"path": TRAINED.as_posix(), "hash": "md5", "md5": digest[TRAINED]}]
+    lock["train"]["deps"] = [read_file(root, PREPARED / "preprocessing.json")]
+    lock["evaluate"]["deps"] = [read_file(root, INGESTED / "ingested.json")]
     lock["train"]["params"] = {"params.yaml": {"seed": params.seed, "train": params.train.model_dump(mode="json")}}
     yaml = YAML(typ="safe", pure=True)
     yaml.dump({"stages": graph}, root / "dvc.yaml")
     yaml.dump({"schema": "2.0", "stages": lock}, root / "dvc.lock")
+
+
+def read_file(root: Path, path: Path) -> dict[str, str]:
+    """A dependency of a stage that is one file, as dvc.lock has it."""
+    digest = hashlib.md5((root / path).read_bytes(), usedforsecurity=False).hexdigest()
+    return {"path": path.as_posix(), "hash": "md5", "md5": digest}
 
 
 def _params(root: Path, name: str) -> Params:

@@ -7,6 +7,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from components.files import file_sha256
 from components.package.model import MODEL
 from components.registry import CHAMPION, Registry, experiment_id
 from components.settings import Settings
@@ -42,7 +43,8 @@ class Shelf:
         client = self.registry.client
         run = client.create_run(experiment_id(client, self.settings, NAME)).info
         client.log_artifacts(run.run_id, str(folder), "package")
-        return self.registry.add_version(f"{run.artifact_uri}/package", run.run_id, {"digest": digest})
+        tags = {"digest": digest, "graph": file_sha256(folder / MODEL)}
+        return self.registry.add_version(f"{run.artifact_uri}/package", run.run_id, tags)
 
     def promote(self, version: int) -> int:
         """Moves the alias."""

@@ -43,9 +43,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def command(root: Path, *arguments: str, **more: str) -> str:
-    """The output of a command that must succeed."""
-    done = tunesmith(root, *arguments, PYTHONPATH=str(root), **more)
+def command(root: Path, *arguments: str, below: str = "") -> str:
+    """The output of a command that must succeed, given in the clone or below it."""
+    done = tunesmith(root / below, *arguments, PYTHONPATH=str(root))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -93,7 +93,7 @@ def test_run_again_it_finds_every_stage_unchanged_and_wakes_nothing(workspace: P
     run = json.loads(command(workspace, "run", "--json"))
     assert {stage["state"] for stage in run["stages"]} == {"unchanged"}
     assert run["version"] == 1
-    assert "Every stage is unchanged" in command(workspace / "components", "run")
+    assert "Every stage is unchanged" in command(workspace, "run", below="components")
     listing = tunesmith(workspace, "run", PYTHONPATH=str(workspace), PYTHONPROFILEIMPORTTIME="1").stderr
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in listing.splitlines()}
     assert "dvc" in imported

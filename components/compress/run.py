@@ -81,7 +81,7 @@ def _check_parity(served: ServedNetwork, graph: Path, validation: LabelledArrays
     sample = validation.inputs[:1000]
     exported = probabilities(open_graph(graph), sample, batch=300)  # another batch size than the one it was traced with
     difference = float(np.abs(exported - torch_probabilities(served, sample)).max())
-    if difference > limit:
+    if not difference <= limit:  # so that NaN is refused, too
         raise CompressionError(
             f"The exported graph differs from the network by {difference:.2g} in a probability on {len(sample)} "
             f"validation samples; compress.max_parity_difference allows {limit:g}. The export is wrong: report the "

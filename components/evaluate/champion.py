@@ -1,29 +1,42 @@
-"""The champion on the same samples as the challenger."""
+"""The champion on the same samples as the challenger: those that neither was trained on."""
 
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import recall_score
 
-from components.contracts import CHAMPION, ChampionRef, Comparison, Incomparable, LabelledArrays, Preprocessing
+from components.contracts import (
+    CHAMPION,
+    ChampionRef,
+    Comparison,
+    Incomparable,
+    LabelledArrays,
+    Preprocessing,
+)
 from components.evaluate.metrics import mcnemar_p_value
 from components.inference import open_graph, probabilities
 from components.package import ModelPackage, ModelSignature, verify
 from components.settings import Settings
+from components.splits import held_out, untraceable
 
 NAMED = 5
 """Labels that a sentence names, at most."""
 
 
 def compare_with_champion(
-    task: str, fitted: Preprocessing, test: LabelledArrays, predicted: NDArray[np.int64], settings: Settings
+    task: str,
+    fitted: Preprocessing,
+    test_share: float | None,
+    test: LabelledArrays,
+    predicted: NDArray[np.int64],
+    settings: Settings,
 ) -> Comparison | Incomparable | None:
-    """Asks the champion of ``data/champion`` about the test split.
+    """Asks the champion of ``data/champion`` about the test samples that it was not trained on.
 
     Args:
         task: what the challenger does.
         fitted: shape and labels of its samples.
+        test_share: share of content hashes that was kept for test; None: the source has a test split of its own.
         test: the samples.
         predicted: (samples,) the challenger's answers.
         settings: which keys are trusted, how many threads to use.
@@ -40,11 +53,16 @@ def compare_with_champion(
     folder: Path = CHAMPION / "package"
     verify(folder, settings.public_keys)
     package = ModelPackage.read(folder)
-    reason = difference(package.signature, task, fitted)
+    champion_share = package.provenance.test_share
+    reason = difference(package.signature, task, fitted) or untraceable(test_share, champion_share)
     if reason:
         return Incomparable(version=version, reason=reason)
-    answers = probabilities(open_graph(package.graph, settings.threads), test.inputs).argmax(axis=1)
-    return compare(version, answers, predicted, test.labels, len(fitted.labels))
+    kept = np.flatnonzero(held_out(test.ids, test_share, champion_share))
+    if not len(kept):
+        return Incomparable(version=version, reason="There is no test sample that both were kept from.")
+    inputs = test.inputs if len(kept) == len(test.ids) else test.inputs[kept]
+    answers = probabilities(open_graph(package.graph, settings.threads), inputs).argmax(axis=1)
+    return compare(version, answers, predicted[kept], test.labels[kept], len(fitted.labels))
 
 
 def difference(champion: ModelSignature, task: str, fitted: Preprocessing) -> str | None:
@@ -83,11 +101,14 @@ def compare(
     champion_right, challenger_right = champion == labels, challenger == labels
     only_challenger = int((challenger_right & ~champion_right).sum())
     only_champion = int((champion_right & ~challenger_right).sum())
-    recalls = recall_score(labels, champion, labels=range(classes), average=None, zero_division=0)
+    gained = np.bincount(labels, challenger_right, classes) - np.bincount(labels, champion_right, classes)
+    support = np.bincount(labels, minlength=classes)
     return Comparison(
         version=version,
+        samples=len(labels),
         accuracy=float(champion_right.mean()),
-        class_recalls=tuple(map(float, recalls)),
+        challenger_accuracy=float(challenger_right.mean()),
+        recall_gains=tuple(float(gain / of) if of else None for gain, of in zip(gained, support, strict=True)),
         only_challenger_right=only_challenger,
         only_champion_right=only_champion,
         p_value=mcnemar_p_value(only_challenger, only_champion),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.contracts import (
     COMPRESSED,
+    INGESTED,
     PREPARED,
     REPORTS,
     SPLITS,
@@ -16,6 +17,7 @@ from components.contracts import (
     Compressed,
     Epoch,
     Evaluated,
+    Ingested,
     LabelledArrays,
     Preprocessing,
     Split,
@@ -33,6 +35,7 @@ class Inputs:
 
     Attributes:
         fitted: labels and shape of the samples.
+        own_test_split: whether the source came with a test split of its own.
         splits: the samples.
         trained: how training ended.
         history: its epochs.
@@ -41,6 +44,7 @@ class Inputs:
     """
 
     fitted: Preprocessing
+    own_test_split: bool
     splits: dict[Split, LabelledArrays]
     trained: TrainedModel
     history: tuple[Epoch, ...]
@@ -52,6 +56,7 @@ class Inputs:
         """Reads everything but the champion; the images stay on disk until they are needed."""
         return cls(
             fitted=Preprocessing.read(PREPARED / "preprocessing.json"),
+            own_test_split=Ingested.read(INGESTED / "ingested.json").own_test_split,
             splits={split: LabelledArrays.load(PREPARED / split) for split in SPLITS},
             trained=TrainedModel.read(TRAINED / "trained.json"),
             history=tuple(Epoch.model_validate(row) for row in read_json(REPORTS / "train" / "history.json")),

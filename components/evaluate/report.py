@@ -48,7 +48,7 @@ class VariantRow:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class on the test split; ``gain`` is its recall less the champion's, None where there is nothing to compare."""
+    """A class on the test split; ``gain`` is recall gained over the champion, None where there is nothing to compare."""
 
     metrics: ClassMetrics
     gain: float | None
@@ -117,16 +117,17 @@ def plots(inputs: Inputs, findings: Findings) -> dict[str, Plot]:
 
 def standings(evaluated: Evaluated, chosen: str) -> tuple[Standing, ...]:
     """The models that were asked about the test split: chosen, fp32 where it is another, baseline, champion."""
-    accuracies = {f"this model ({chosen})": evaluated.chosen.accuracy}
+    champion, samples = evaluated.champion, evaluated.chosen.samples
+    measured = [(f"this model ({chosen})", evaluated.chosen.accuracy, samples)]
     if chosen != "fp32":
-        accuracies["uncompressed (fp32)"] = evaluated.variants["fp32"].accuracy
-    accuracies[evaluated.baseline.replace("_", " ")] = evaluated.baseline_accuracy
-    if isinstance(evaluated.champion, Comparison):
-        accuracies[f"champion, version {evaluated.champion.version}"] = evaluated.champion.accuracy
-    samples = evaluated.chosen.samples
+        measured.append(("uncompressed (fp32)", evaluated.variants["fp32"].accuracy, samples))
+    measured.append((evaluated.baseline.replace("_", " "), evaluated.baseline_accuracy, samples))
+    if isinstance(champion, Comparison):
+        part = f" ({champion.samples:,} samples)" if champion.samples < samples else ""
+        measured.append((f"champion, version {champion.version}{part}", champion.accuracy, champion.samples))
     return tuple(
-        Standing(name, accuracy, wilson_interval(round(accuracy * samples), samples), name.startswith("this"))
-        for name, accuracy in accuracies.items()
+        Standing(name, accuracy, wilson_interval(round(accuracy * of), of), name.startswith("this"))
+        for name, accuracy, of in measured
     )
 
 
@@ -159,9 +160,6 @@ def confusion_cells(confusion: Confusion, shown: list[int]) -> list[list[Cell]]:
 def class_rows(evaluated: Evaluated) -> list[ClassRow]:
     """The classes, the lowest F1 first."""
     classes, champion = evaluated.chosen.classes, evaluated.champion
-    recalls = champion.class_recalls if isinstance(champion, Comparison) else (None,) * len(classes)
-    rows = [
-        ClassRow(metrics, None if recall is None else metrics.recall - recall)
-        for metrics, recall in zip(classes, recalls, strict=True)
-    ]
+    gains = champion.recall_gains if isinstance(champion, Comparison) else (None,) * len(classes)
+    rows = [ClassRow(metrics, gain) for metrics, gain in zip(classes, gains, strict=True)]
     return sorted(rows, key=lambda row: row.metrics.f1)

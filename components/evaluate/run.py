@@ -33,8 +33,9 @@ def run(params: Params, settings: Settings) -> None:
 
 
 def gather(params: Params, settings: Settings, inputs: Inputs) -> Findings:
-    """Measures every variant, the baseline and the champion on the same samples."""
+    """Measures every variant and the baseline on the same samples, the champion on those that it was not trained on."""
     section, test, labels = params.evaluate, inputs.test, inputs.fitted.labels
+    test_share = None if inputs.own_test_split else params.ingest.test_share
     answers: dict[str, Probabilities] = {
         variant.name: probabilities(open_graph(inputs.graph(variant.name), settings.threads), test.inputs)
         for variant in inputs.compressed.variants
@@ -48,7 +49,9 @@ def gather(params: Params, settings: Settings, inputs: Inputs) -> Findings:
             variants=measured,
             baseline=baseline.name,
             baseline_accuracy=float((baseline.predicted == test.labels).mean()),
-            champion=compare_with_champion(params.task, inputs.fitted, test, chosen.argmax(axis=1), settings),
+            champion=compare_with_champion(
+                params.task, inputs.fitted, test_share, test, chosen.argmax(axis=1), settings
+            ),
         ),
         baseline=baseline,
         probabilities=chosen,
@@ -84,17 +87,23 @@ def headline(evaluated: Evaluated) -> dict[str, Any]:
         "baseline_accuracy": evaluated.baseline_accuracy,
     }
     if isinstance(champion, Comparison):
-        numbers |= {"champion_accuracy": champion.accuracy, "champion_p_value": champion.p_value}
+        numbers |= {
+            "champion_accuracy": champion.accuracy,
+            "champion_gain": champion.challenger_accuracy - champion.accuracy,
+            "champion_p_value": champion.p_value,
+            "champion_samples": champion.samples,
+        }
     return numbers
 
 
 def summary(evaluated: Evaluated) -> str:
     """One line for the end of the stage."""
-    chosen = evaluated.chosen
+    chosen, champion = evaluated.chosen, evaluated.champion
     low, high = chosen.accuracy_interval
     against = [f"baseline {evaluated.baseline} {evaluated.baseline_accuracy:.2%}"]
-    if isinstance(evaluated.champion, Comparison):
-        against.append(f"champion version {evaluated.champion.version} {evaluated.champion.accuracy:.2%}")
+    if isinstance(champion, Comparison):
+        part = "" if champion.samples == chosen.samples else f" of {champion.samples:,} samples that it never saw"
+        against.append(f"champion version {champion.version} {champion.accuracy:.2%}{part}")
     return (
         f"Test accuracy {chosen.accuracy:.2%} (95 % interval {low:.2%} to {high:.2%}), macro F1 {chosen.macro_f1:.4f}, "
         f"{', '.join(against)}. Report: {REPORTS / 'evaluate' / 'report.html'}"

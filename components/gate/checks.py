@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.stats import binomtest
 
 from components.contracts import Incomparable
-from components.gate.decision import Check, GateDecision
+from components.gate.decision import NOTHING_NEW, Check, GateDecision
 from components.params.sections import GateParams
 
 
@@ -55,19 +55,50 @@ class Duel:
     remark: str = ""
 
 
-def decide(
-    name: str, candidate: Candidate, champion: int | None, rival: Duel | Incomparable | None, gate: GateParams
-) -> GateDecision:
+@dataclass(frozen=True)
+class SameGraph:
+    """A champion that is the challenger itself under another number.
+
+    Attributes:
+        champion: the champion's version.
+        sha256: of the graph of both.
+    """
+
+    champion: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Withdrawn:
+    """A version with the challenger's graph that was rolled back, and was not champion again since.
+
+    Attributes:
+        version: its number.
+        reason: why it was rolled back, in the words of whoever did it.
+    """
+
+    version: int
+    reason: str
+
+
+Rival = Duel | Incomparable | SameGraph | Withdrawn | None
+"""What stands against the challenger; None: nothing."""
+
+
+def decide(name: str, candidate: Candidate, champion: int | None, rival: Rival, gate: GateParams) -> GateDecision:
     """Applies the section ``gate``.
 
     Args:
         name: of the registered model.
         candidate: the challenger.
         champion: the champion's version; None: there is none.
-        rival: the comparison with it; None: there is nothing to compare with, and the other conditions stand alone.
+        rival: the comparison with it, or what makes one idle; None: there is nothing to compare with, and the other
+            conditions stand alone.
         gate: the conditions.
     """
-    checks = [*_against(rival, gate), _size(candidate, gate), _gain(candidate, gate)]
+    checks = _against(rival, gate)
+    if not isinstance(rival, SameGraph):
+        checks += [_size(candidate, gate), _gain(candidate, gate)]
     return GateDecision(
         name=name,
         version=candidate.version,
@@ -77,15 +108,33 @@ def decide(
     )
 
 
-def _against(rival: Duel | Incomparable | None, gate: GateParams) -> list[Check]:
+def _against(rival: Rival, gate: GateParams) -> list[Check]:
     if rival is None:
         return []
+    if isinstance(rival, SameGraph):
+        sentence = f"It is the very same graph as version {rival.champion}, so there is nothing to promote."
+        return [Check(name=NOTHING_NEW, passed=False, figures={"graph": rival.sha256}, sentence=sentence)]
+    if isinstance(rival, Withdrawn):
+        return [_withdrawn(rival)]
     if isinstance(rival, Incomparable):
         sentence = (
             f"It cannot be compared with version {rival.version}: {rival.reason} Promote it by hand if that is meant."
         )
         return [Check(name="comparison", passed=False, figures={"reason": rival.reason}, sentence=sentence)]
     return [_accuracy(rival, gate), _paired_test(rival, gate), _recalls(rival, gate), _latency(rival, gate)]
+
+
+def _withdrawn(rival: Withdrawn) -> Check:
+    reason = rival.reason.strip().rstrip(".") or "no reason was given"
+    return Check(
+        name="rolled_back",
+        passed=False,
+        figures={"version": rival.version, "reason": rival.reason},
+        sentence=(
+            f"It is the very same graph as version {rival.version}, which was rolled back: {reason}. "
+            "Promote it by hand if that is settled."
+        ),
+    )
 
 
 def _accuracy(duel: Duel, gate: GateParams) -> Check:

@@ -4,6 +4,9 @@ from typing import Any
 
 from components.contracts import Record
 
+NOTHING_NEW = "nothing_new"
+"""The check that fails where challenger and champion are one and the same graph."""
+
 
 class Check(Record):
     """One condition of the gate."""
@@ -27,7 +30,8 @@ class GateDecision(Record):
 
     def sentence(self) -> str:
         """The decision and its reasons: all of them where it passed, those that failed where it did not."""
-        verdict = "may" if self.passed else "must not"
+        nothing_new = any(check.name == NOTHING_NEW for check in self.checks)
+        verdict = "may" if self.passed else "need not" if nothing_new else "must not"
         if self.champion == self.version:
             head = f"Version {self.version} of '{self.name}' is the champion already, and {verdict} stay it."
         elif self.champion is None:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from components.contracts import PREPARED, REPORTS, Incomparable, LabelledArrays, Preprocessing
 from components.errors import DataError
-from components.gate.checks import Candidate, Duel, decide
+from components.files import file_sha256
+from components.gate.checks import Candidate, Duel, Rival, SameGraph, Withdrawn, decide
 from components.gate.decision import GateDecision
 from components.gate.samples import obstacle, renumber, shared_samples
 from components.inference import latencies, open_graph, probabilities
 from components.package import ModelPackage
 from components.params import Params
-from components.registry import Registry
+from components.registry import GRAPH_TAG, ROLLED_BACK, Registry
 from components.settings import Settings
 
 REPORT = REPORTS / "gate" / "gate.json"
@@ -23,19 +24,38 @@ def judge(params: Params, settings: Settings, version: int) -> GateDecision:
     Raises:
         RegistryError: there is no such version, or the registry cannot be reached.
         PackageError: a package does not verify.
-        DataError: the samples in ``data/prepared`` are not of the challenger's shape.
+        DataError: there are no samples in ``data/prepared``, or they are not of the challenger's shape.
     """
     registry = Registry(settings, params.name)
     champion = registry.champion()
     with tempfile.TemporaryDirectory(dir=settings.home) as scratch:
         challenger = _fetch(registry, version, Path(scratch) / "challenger")
-        rival: Duel | Incomparable | None = None
-        if champion is not None and champion != version:
-            package = _fetch(registry, champion, Path(scratch) / "champion")
-            rival = compare(challenger, package, champion, params.compress.latency_repeats)
+        rival: Rival = None
+        if champion != version:
+            rival = _rival(registry, challenger, champion, Path(scratch) / "champion", params.compress.latency_repeats)
         decision = decide(params.name, _candidate(challenger, version), champion, rival, params.gate)
     decision.write(REPORT)
     return decision
+
+
+def _rival(registry: Registry, challenger: ModelPackage, champion: int | None, folder: Path, repeats: int) -> Rival:
+    """What stands against a challenger that is not the champion; the champion's package is put into ``folder``."""
+    graph = file_sha256(challenger.graph)
+    withdrawn = _withdrawn(registry, graph)
+    if champion is None:
+        return withdrawn
+    package = _fetch(registry, champion, folder)
+    if (file_sha256(package.graph), package.signature) == (graph, challenger.signature):
+        return SameGraph(champion, graph)
+    return withdrawn or compare(challenger, package, champion, repeats)
+
+
+def _withdrawn(registry: Registry, graph: str) -> Withdrawn | None:
+    """The newest version with this graph that was rolled back."""
+    for known in registry.versions():
+        if known.tags.get(GRAPH_TAG) == graph and ROLLED_BACK in known.tags:
+            return Withdrawn(known.version, known.tags[ROLLED_BACK])
+    return None
 
 
 def compare(challenger: ModelPackage, champion: ModelPackage, version: int, repeats: int) -> Duel | Incomparable:
@@ -48,8 +68,13 @@ def compare(challenger: ModelPackage, champion: ModelPackage, version: int, repe
         repeats: timed inferences of each.
 
     Raises:
-        DataError: the test samples are not of the challenger's shape.
+        DataError: there are no test samples, or they are not of the challenger's shape.
     """
+    if not (PREPARED / "preprocessing.json").exists():
+        raise DataError(
+            f"There is no {PREPARED} here, so there are no test samples to compare version {version} with the "
+            "challenger on. Run the line first: 'tunesmith run', or 'dvc repro'."
+        )
     test = LabelledArrays.load(PREPARED / "test")
     if test.inputs.shape[1:] != challenger.signature.shape:
         raise DataError(

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from components.contracts import LabelledArrays
 from components.package import ModelPackage
-from components.splits import draw_for_test
+from components.splits import held_out, untraceable
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,11 +37,7 @@ def obstacle(challenger: ModelPackage, champion: ModelPackage) -> str | None:
     lost = [label for label in theirs.labels if label not in ours.labels]
     if lost:
         return f"It knows labels that the challenger does not: {', '.join(lost)}."
-    if champion.provenance.test_share is None and challenger.provenance.test_share is not None:
-        return (
-            "Its data came with a test split of its own, so nobody can tell which of these samples it was trained on."
-        )
-    return None
+    return untraceable(challenger.provenance.test_share, champion.provenance.test_share)
 
 
 def shared_samples(
@@ -57,24 +53,14 @@ def shared_samples(
     """
     known = tuple(label for label in challenger.signature.labels if label in champion.signature.labels)
     truth = renumber(test.labels, labels, known)
-    held_out = _held_out(test.ids, challenger, champion)
-    chosen = np.flatnonzero(held_out & (truth >= 0))
+    kept = held_out(test.ids, challenger.provenance.test_share, champion.provenance.test_share)
+    chosen = np.flatnonzero(kept & (truth >= 0))
     remarks = []
-    if not held_out.all():
-        remarks.append(f"{(~held_out).sum():,} test samples were left out: one of the two was trained on them.")
+    if not kept.all():
+        remarks.append(f"{(~kept).sum():,} test samples were left out: one of the two was trained on them.")
     if (truth < 0).any():
         remarks.append(f"{(truth < 0).sum():,} test samples were left out: one of the two does not know their class.")
     return SharedSamples(test.inputs[chosen], truth[chosen], known, " ".join(remarks))
-
-
-def _held_out(ids: NDArray[np.str_], *packages: ModelPackage) -> NDArray[np.bool_]:
-    """(samples,) which of the test samples were kept from the training of every package.
-
-    Under a smaller ``ingest.test_share`` a part of today's test samples was training data.
-    """
-    shares = [package.provenance.test_share for package in packages]
-    share = min((share for share in shares if share is not None), default=None)
-    return np.array([share is None or draw_for_test(sample) < share for sample in ids])
 
 
 def renumber(classes: NDArray[np.int64], labels: tuple[str, ...], known: tuple[str, ...]) -> NDArray[np.int64]:

@@ -53,14 +53,12 @@ def _cnn(params: CnnParams, shape: tuple[int, int, int]) -> nn.Sequential:
         layers.append(nn.Conv2d(channels, filters, 3, bias=not params.batch_norm))
         if params.batch_norm:
             layers.append(nn.BatchNorm2d(filters))
-        channels, height, width = filters, height - 2, width - 2
+        channels = filters
         if index < len(params.filters) - 1:
             layers.append(nn.MaxPool2d(2))
-            height, width = height // 2, width // 2
         layers.append(nn.ReLU())  # after the pooling: the same values, from a quarter of the work
-    return nn.Sequential(
-        *layers, nn.Flatten(), nn.Dropout(params.dropout), *_dense(channels * height * width, params.dense, 0.0)
-    )
+    features = channels * params.last_side(height) * params.last_side(width)
+    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(params.dropout), *_dense(features, params.dense, 0.0))
 
 
 def _mlp(params: MlpParams, shape: tuple[int, int, int]) -> nn.Sequential:

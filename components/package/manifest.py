@@ -1,9 +1,10 @@
 """The manifest of a package: the sha256 of every file, signed."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from components.errors import PackageError
 from components.files import file_sha256, write_bytes, write_json
@@ -12,6 +13,23 @@ from components.package.signing import check_signature, private_key, sign
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
 FORMAT = 1
+
+
+class _Manifest(BaseModel):
+    """What every format has in common."""
+
+    format: int
+    files: Any
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    bytes: int
+    sha256: str
+
+
+FILES = TypeAdapter(dict[str, _File])
 
 
 def seal(folder: Path, key: Path, trusted: Path) -> str:
@@ -69,16 +87,22 @@ def declared_files(manifest: bytes) -> dict[str, Any]:
     """The files that a manifest lists: name, relative to the package -> ``bytes`` and ``sha256``.
 
     Raises:
-        PackageError: the manifest is of another format.
+        PackageError: the manifest is of another format, or of none.
     """
-    content = json.loads(manifest)
-    if content["format"] != FORMAT:
+    try:
+        content = _Manifest.model_validate_json(manifest)
+        if content.format != FORMAT:
+            raise PackageError(
+                f"The package is of format {content.format}; this version of tunesmith reads format {FORMAT}. "
+                "Use the version that made it."
+            )
+        return {name: file.model_dump() for name, file in FILES.validate_python(content.files).items()}
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "as a whole"
         raise PackageError(
-            f"The package is of format {content['format']}; this version of tunesmith reads format {FORMAT}. "
-            "Use the version that made it."
-        )
-    files: dict[str, Any] = content["files"]
-    return files
+            f"The signed {MANIFEST} is no manifest of tunesmith ({place}: {first['msg']}). Register the model again."
+        ) from None
 
 
 def _compare(declared: dict[str, Any], found: dict[str, Any], folder: Path) -> None:

@@ -79,6 +79,8 @@ def _plain(node: Any) -> Any:
 
 def _sentence(fault: ErrorDetails, document: CommentedMap, origin: str) -> str:
     """One fault: place, rule, value, next step."""
+    if not fault["loc"]:  # a rule between two sections, which names its places itself
+        return f"  {origin}  {fault['msg'].removeprefix('Value error, ')}"
     place, line = _locate(fault["loc"], document)
     dotted = ".".join(map(str, place))
     head = f"  {origin}:{line}  {dotted}: "

@@ -3,9 +3,9 @@
 No field has a default: a default in Python is an input that DVC does not see.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -155,6 +155,13 @@ class Erasing(Section):
         description="Smallest and largest area of the rectangle, as a share of the image."
     )
 
+    @field_validator("area")
+    @classmethod
+    def _ordered(cls, area: tuple[float, float]) -> tuple[float, float]:
+        if area[0] > area[1]:
+            raise ValueError("the smallest area must not be above the largest")
+        return area
+
 
 class AugmentParams(Section):
     """Random changes of training images, composed into one affine map, for a whole batch on the training device."""
@@ -182,6 +189,12 @@ class CnnParams(Section):
     dense: Widths = Field(description="Units of each hidden dense layer.")
     batch_norm: bool = Field(description="Batch normalisation after each convolution.")
     dropout: float = Field(ge=0, lt=1, description="Share of the features dropped before the dense layers.")
+
+    def last_side(self, side: int) -> int:
+        """Side of the last feature map of an image, in pixels; below 1 where the image is too small."""
+        for number, _ in enumerate(self.filters, 1):
+            side = side - 2 if number == len(self.filters) else (side - 2) // 2
+        return side
 
 
 class MlpParams(Section):
@@ -218,6 +231,13 @@ class SgdParams(Section):
     momentum: float = Field(ge=0, lt=1, description="Momentum; 0: plain gradient descent.")
     nesterov: bool = Field(description="Nesterov's momentum.")
     weight_decay: float = Field(ge=0, le=1, description="Weight decay; never on biases and normalisation.")
+
+    @field_validator("nesterov")
+    @classmethod
+    def _has_momentum(cls, nesterov: bool, info: ValidationInfo) -> bool:
+        if nesterov and info.data.get("momentum") == 0:
+            raise ValueError("Nesterov's momentum needs a momentum above 0")
+        return nesterov
 
 
 class ConstantParams(Section):
@@ -263,7 +283,7 @@ class TrainParams(Section):
     )
     accelerator: Literal["auto", "cpu", "gpu"] = Field(description="Kind of device; auto: a GPU where there is one.")
     devices: int = Field(ge=1, le=64, description="Devices of each machine.")
-    strategy: Literal["auto", "ddp", "fsdp"] = Field(description="How several devices share the work.")
+    strategy: Literal["auto", "ddp"] = Field(description="How several devices share the work.")
     gradient_clip_norm: float = Field(ge=0, le=1e6, description="Largest norm of the gradient; 0: no clipping.")
     early_stopping: EarlyStoppingParams | None = Field(description="When to stop before the last epoch; null: never.")
     checkpoint_every_steps: int = Field(
@@ -352,3 +372,14 @@ class Params(Section):
     compress: CompressParams
     evaluate: EvaluateParams
     gate: GateParams
+
+    @model_validator(mode="after")
+    def _image_fits_network(self) -> Self:
+        source, network = self.ingest.source, self.train.network
+        side = min(source.height, source.width)
+        if isinstance(network, CnnParams) and network.last_side(side) < 1:
+            raise ValueError(
+                f"train.network: {len(network.filters)} convolutions with pooling between them leave nothing of an image "
+                f"of {source.height} × {source.width} pixels. Raise ingest.source.height and width, or take fewer filters."
+            )
+        return self

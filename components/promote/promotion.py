@@ -11,7 +11,7 @@ from filelock import FileLock
 from components.contracts import Record
 from components.errors import PackageError, PromotionRefused
 from components.promote.journal import Action, Event, Journal, champions
-from components.registry import CHAMPION, Registry
+from components.registry import CHAMPION, ROLLED_BACK, Registry
 from components.settings import Settings
 
 
@@ -106,11 +106,16 @@ def history(settings: Settings, name: str) -> list[Event]:
 
 
 def _move(registry: Registry, journal: Journal, settings: Settings, intent: Event) -> Promotion:
-    """Writes the intent, moves the alias, writes the end; killed anywhere between, the next call sets it right."""
+    """Writes the intent, moves the alias, writes the end; killed anywhere between, the next call sets it right.
+
+    A version that is taken back is marked before the alias leaves it, so that the gate never sees it without its mark.
+    """
     _check_package(registry, intent.after, settings)
     journal.append(intent)
+    if intent.action == "rollback" and intent.before is not None:
+        registry.set_tag(intent.before, ROLLED_BACK, intent.reason)
     registry.set_alias(CHAMPION, intent.after)
-    journal.append(intent.end("done"))
+    _end(registry, journal, intent, intent.after)
     return _result(intent, moved=True)
 
 
@@ -138,8 +143,15 @@ def _repaired_journal(settings: Settings, registry: Registry) -> Journal:
     journal = Journal(settings.home)
     intent = journal.unfinished(registry.name)
     if intent is not None:
-        journal.append(intent.end("done" if registry.champion() == intent.after else "abandoned"))
+        _end(registry, journal, intent, registry.champion())
     return journal
+
+
+def _end(registry: Registry, journal: Journal, intent: Event, champion: int | None) -> None:
+    """Writes what became of a move; whichever version is champion after it is not one that was taken back."""
+    if champion is not None:
+        registry.drop_tag(champion, ROLLED_BACK)
+    journal.append(intent.end("done" if champion == intent.after else "abandoned"))
 
 
 @contextlib.contextmanager

@@ -1,10 +1,10 @@
 """Where a package comes from: code, data, parameters, environment."""
 
 import platform
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import version
 
+from components.lineage import git_state
 from components.package import Provenance
 from components.params import Params
 from components.register.outputs import LineOutputs
@@ -14,9 +14,10 @@ LIBRARIES = ("torch", "pytorch-lightning", "onnx", "onnxruntime", "numpy")
 
 def provenance(params: Params, outputs: LineOutputs, lock_sha256: str) -> Provenance:
     """The provenance of what the line has made, now."""
+    git = git_state()
     return Provenance(
-        git_commit=_git("rev-parse", "--verify", "HEAD"),
-        git_dirty=_git("status", "--porcelain", "--", ".", ":!dvc.lock") != "",
+        git_commit=git.commit,
+        git_dirty=git.dirty,
         lock_sha256=lock_sha256,
         seed=params.seed,
         chosen=outputs.chosen.name,
@@ -25,12 +26,3 @@ def provenance(params: Params, outputs: LineOutputs, lock_sha256: str) -> Proven
         test_share=None if outputs.ingested.own_test_split else params.ingest.test_share,
         environment={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     )
-
-
-def _git(*arguments: str) -> str | None:
-    """What git answers; None: no git, no repository, or no commit yet."""
-    try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, timeout=60)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout.strip()

@@ -21,6 +21,9 @@ from components.contracts import (
 )
 from components.errors import LineageError
 
+INGESTED_RECORD = INGESTED / "ingested.json"
+FITTED = PREPARED / "preprocessing.json"
+
 
 @dataclass(frozen=True)
 class LineOutputs:
@@ -41,8 +44,8 @@ class LineOutputs:
         """
         try:
             return cls(
-                Ingested.read(INGESTED / "ingested.json"),
-                Preprocessing.read(PREPARED / "preprocessing.json"),
+                Ingested.read(INGESTED_RECORD),
+                Preprocessing.read(FITTED),
                 TrainedModel.read(TRAINED / "trained.json"),
                 Compressed.read(COMPRESSED / "compressed.json"),
                 Evaluated.read(EVALUATED / "evaluated.json"),

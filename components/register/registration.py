@@ -10,15 +10,18 @@ from filelock import FileLock
 
 from components.contracts import COMPRESSED, EVALUATED, PACKAGED, REPORTS, TRAINED, VALIDATED, Record
 from components.errors import PackageError
+from components.files import file_sha256
 from components.package import ModelPackage, Provenance, verify
+from components.package.model import MODEL
 from components.params import Params
 from components.register.building import sealed_package
-from components.register.outputs import LineOutputs
+from components.register.outputs import FITTED, INGESTED_RECORD, LineOutputs
 from components.register.proof import check_lock, lock_sha256
 from components.registry import (
     CHALLENGER,
     COMPLETE,
     DIGEST,
+    GRAPH_TAG,
     LOCK_TAG,
     ModelVersion,
     Registry,
@@ -88,7 +91,7 @@ def _intact(found: ModelVersion, settings: Settings) -> bool:
 
 def _new_version(registry: Registry, params: Params, settings: Settings, lock: str) -> ModelVersion:
     """Package, artifacts, measures, and only then the version, with all its tags at once."""
-    check_lock([TRAINED, COMPRESSED, EVALUATED, VALIDATED, EVALUATION])
+    check_lock([TRAINED, COMPRESSED, EVALUATED, VALIDATED, EVALUATION], [INGESTED_RECORD, FITTED])
     digest = sealed_package(params, settings, lock)
     origin = ModelPackage.read(PACKAGED).provenance
     outputs = LineOutputs.read()
@@ -102,6 +105,7 @@ def _new_version(registry: Registry, params: Params, settings: Settings, lock: s
     tags = {
         DIGEST: digest,
         LOCK_TAG: lock,
+        GRAPH_TAG: file_sha256(PACKAGED / MODEL),
         "git_commit": origin.git_commit or "none",
         "chosen": origin.chosen,
         "accuracy": f"{outputs.evaluated.chosen.accuracy:.4f}",

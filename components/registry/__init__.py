@@ -4,7 +4,17 @@ MLflow itself is imported on first use (it takes seconds), never by importing th
 """
 
 from components.registry.connection import connect, experiment_id, telling
-from components.registry.models import CHALLENGER, CHAMPION, COMPLETE, DIGEST, LOCK_TAG, ModelVersion, Registry
+from components.registry.models import (
+    CHALLENGER,
+    CHAMPION,
+    COMPLETE,
+    DIGEST,
+    GRAPH_TAG,
+    LOCK_TAG,
+    ROLLED_BACK,
+    ModelVersion,
+    Registry,
+)
 from components.registry.peek import peek
 
 __all__ = [
@@ -12,7 +22,9 @@ __all__ = [
     "CHAMPION",
     "COMPLETE",
     "DIGEST",
+    "GRAPH_TAG",
     "LOCK_TAG",
+    "ROLLED_BACK",
     "ModelVersion",
     "Registry",
     "connect",

@@ -3,14 +3,13 @@
 import contextlib
 import logging
 import os
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from filelock import FileLock
 
 from components.errors import RegistryError
-from components.settings import Settings
+from components.settings import Settings, without_userinfo
 
 QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -80,16 +79,11 @@ def telling(settings: Settings) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError) as error:  # the last: a database's driver
         first_line = str(error).strip().splitlines()[0]
         raise RegistryError(
-            _without_password(
+            without_userinfo(
                 f"The registry at {settings.tracking_address} did not do what was asked: {first_line[:400]} "
                 "Check TUNESMITH_TRACKING_URI, and that the server runs and lets you in."
             )
         ) from None
-
-
-def _without_password(text: str) -> str:
-    """The text with user and password taken out of every address in it."""
-    return re.sub(r"//[^/\s]*@", "//", text)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,10 @@ DIGEST = "digest"
 """Tag with the digest of the version's package; a version without it was not registered by this line."""
 LOCK_TAG = "lock_sha256"
 """Tag with the digest of the dvc.lock that the version was made by."""
+GRAPH_TAG = "graph"
+"""Tag with the sha256 of the version's ONNX graph: the same in two versions that answer alike."""
+ROLLED_BACK = "rolled_back"
+"""Tag of a version that a rollback has taken away, with the reason, until it is champion again."""
 COMPLETE = "complete"
 """Tag that register sets last: a version without it is finished by the next call."""
 
@@ -175,3 +179,13 @@ class Registry:
         client = self.client
         with telling(self._settings):
             client.set_model_version_tag(self.name, str(number), tag, value)
+
+    def drop_tag(self, number: int, tag: str) -> None:
+        """Takes a tag from a version, if it has it.
+
+        Raises:
+            RegistryError: the registry does not do it.
+        """
+        client = self.client
+        with telling(self._settings):
+            client.delete_model_version_tag(self.name, str(number), tag)

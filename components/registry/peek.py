@@ -31,7 +31,7 @@ def peek(settings: Settings, name: str, tag: str, value: str) -> ModelVersion | 
 
 def _in_sqlite(path: str, name: str, tag: str, value: str) -> ModelVersion | None:
     try:
-        with contextlib.closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as database:
+        with contextlib.closing(sqlite3.connect(f"{Path(path).resolve().as_uri()}?mode=ro", uri=True)) as database:
             row = database.execute(NEWEST, (name, tag, value)).fetchone()
             return row and _ours(row[0], dict(database.execute(TAGS, (name, row[0]))), row[1])
     except sqlite3.Error:  # no database yet, or one that is laid out otherwise: MLflow itself will say
@@ -49,13 +49,14 @@ def _at_server(settings: Settings, name: str, tag: str, value: str) -> ModelVers
             headers={"Authorization": f"Bearer {token.get_secret_value()}"} if token else {},
             timeout=5,
         )
-    except httpx.HTTPError:  # MLflow itself will try again, and say what is wrong
+        found = answer.json().get("model_versions", []) if answer.is_success else []
+        versions = [
+            _ours(int(one["version"]), {pair["key"]: pair["value"] for pair in one.get("tags", [])}, one["source"])
+            for one in found
+        ]
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError, AttributeError):
+        # No answer, or none of MLflow's: it will try again itself, and say what is wrong.
         return None
-    found = answer.json().get("model_versions", []) if answer.is_success else []
-    versions = [
-        _ours(int(one["version"]), {pair["key"]: pair["value"] for pair in one.get("tags", [])}, one["source"])
-        for one in found
-    ]
     return max((one for one in versions if one), key=lambda one: one.version, default=None)
 
 

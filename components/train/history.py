@@ -7,6 +7,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 
 from components.train.module import Classifier
+from components.train.stopping import require_finite
 
 
 class History(Callback):
@@ -26,11 +27,16 @@ class History(Callback):
         self.started = time.monotonic()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Adds the row of the epoch, after its validation."""
+        """Adds the row of the epoch, after its validation.
+
+        Raises:
+            TrainingError: the training diverged.
+        """
         row = {"train_loss": cast(Classifier, pl_module).mean_loss()}
         row |= {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", "validation_accuracy")}
         row["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         row["seconds"] = time.monotonic() - self.started
+        require_finite(trainer.current_epoch + 1, row)
         self.epochs.append({"epoch": trainer.current_epoch + 1, **row})
 
     def state_dict(self) -> dict[str, Any]:

@@ -27,8 +27,6 @@ class Classifier(lightning.LightningModule):
     (augmentation, dropout) is the same whether or not the training was killed and resumed before it.
     """
 
-    losses: Tensor
-
     def __init__(self, params: Params, fitted: Preprocessing, samples: int) -> None:
         super().__init__()
         self.params, self.samples = params, samples
@@ -38,8 +36,7 @@ class Classifier(lightning.LightningModule):
         self.preprocess = Preprocess(fitted)
         self.augmentation = BatchAugmentation(params.augment)
         self.loss = build_loss(params.train.loss, fitted.class_counts)
-        # A buffer is part of the checkpoint: the mean of a resumed epoch is over all its steps.
-        self.register_buffer("losses", torch.zeros(2, dtype=torch.float64))
+        self.losses = torch.zeros(2)  # sum and number; no buffer, which DDP would overwrite with the first process's
         self.validation_loss = MeanMetric()
         self.accuracy = MulticlassAccuracy(len(fitted.labels), average="micro")
 
@@ -50,21 +47,26 @@ class Classifier(lightning.LightningModule):
         the checkpoint is restored, and its position in the epoch would be lost.
         """
         train = self.params.train
-        clips_float16 = train.precision == "16-mixed" and train.gradient_clip_norm > 0
-        optimizer = build_optimizer(train.optimizer, self.network, fused=not clips_float16)
+        clips_mixed = train.precision != "32-true" and train.gradient_clip_norm > 0
+        optimizer = build_optimizer(train.optimizer, self.network, fused=not clips_mixed)
         steps = train.epochs * steps_per_epoch(self.samples, train.batch_size, self.trainer.world_size)
         schedule = build_schedule(train.schedule, optimizer, steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keeps the losses so far: the mean of a resumed epoch is over all its steps."""
+        checkpoint["losses"] = self.losses
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Says that a killed training goes on."""
+        self.losses = checkpoint["losses"]
         print(f"Going on after step {checkpoint['global_step']}, in epoch {checkpoint['epoch'] + 1}.", flush=True)
 
     def on_train_epoch_start(self) -> None:
         """Gives the epoch its own order of the samples."""
         batches = cast(Batches, self.trainer.train_dataloader)
         batches.set_epoch(self.current_epoch)
-        self.losses.zero_()
+        self.losses = torch.zeros(2)
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Seeds the step, before its augmentation is drawn."""
@@ -87,12 +89,12 @@ class Classifier(lightning.LightningModule):
         """The loss of one batch."""
         images, targets = batch
         loss: Tensor = self.loss(self.network(images), targets)
-        self.losses += torch.stack([loss.detach().double(), torch.ones_like(loss, dtype=torch.float64)])
+        self.losses = self.losses.to(loss.device) + torch.stack([loss.detach().float(), torch.ones_like(loss.float())])
         return loss
 
     def mean_loss(self) -> float:
         """Mean of the training losses of this epoch, over all processes; every process must ask."""
-        gathered = cast(Tensor, self.all_gather(self.losses))
+        gathered = cast(Tensor, self.all_gather(self.losses.to(self.device)))
         total, steps = gathered.view(-1, 2).sum(dim=0).tolist()
         return float(total / steps)
 

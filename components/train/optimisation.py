@@ -22,7 +22,7 @@ def build_optimizer(params: AdamWParams | SgdParams, network: nn.Module, *, fuse
     Args:
         params: the ``train.optimizer`` section.
         network: whose weights are optimised.
-        fused: one kernel a step; such an optimizer unscales float16 gradients itself, so nobody can clip them before.
+        fused: one kernel a step; Lightning clips no gradients of such an optimizer in mixed precision.
     """
     groups = parameter_groups(network, params.weight_decay)
     if isinstance(params, AdamWParams):
@@ -51,7 +51,9 @@ def build_schedule(
     """
     if isinstance(params, OneCycleParams):
         peak = [group["lr"] for group in optimizer.param_groups]
-        return OneCycleLR(optimizer, peak, total_steps=steps, pct_start=params.warmup_share)
+        # Torch divides by the steps of the rise less one, so that it must not be one step; nor may it be all of them.
+        rise = min(max(2.0, params.warmup_share * steps), steps - 0.5)
+        return OneCycleLR(optimizer, peak, total_steps=steps, pct_start=rise / steps)
     if isinstance(params, CosineParams):
         return CosineAnnealingLR(optimizer, T_max=steps)
     return LambdaLR(optimizer, _constant)

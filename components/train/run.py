@@ -11,12 +11,14 @@ from typing import cast
 import numpy as np
 import pytorch_lightning as lightning
 import torch
-from pytorch_lightning.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 from safetensors.torch import save
 from torch import Tensor
 
 from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, LabelledArrays, Preprocessing, TrainedModel
-from components.files import whole_folder, write_bytes, write_json
+from components.errors import TrainingError
+from components.files import file_sha256, whole_folder, write_bytes, write_json
 from components.lineage import code_tree, tree_digest
 from components.nets import count_parameters
 from components.params import Params
@@ -27,6 +29,7 @@ from components.train.checkpoints import ResumeCheckpoint, SafetensorsIO
 from components.train.history import History
 from components.train.module import Classifier
 from components.train.progress import progress_callback
+from components.train.stopping import Stopping
 from components.train.tracking import Tracking, is_first_process
 
 VALIDATION_BATCH = 512
@@ -46,7 +49,12 @@ def run(params: Params, settings: Settings) -> None:
         return
     tracking = Tracking.open(params, settings, state)
     shown = [progress_callback(history, params.train.epochs), tracking.callback(history)]
-    module = fit(params, fitted, state, [history, *shown])
+    try:
+        module = fit(params, fitted, state, [history, *shown])
+    except TrainingError:
+        tracking.fail()
+        shutil.rmtree(state)
+        raise
     best = _write_outputs(module, history, state, tracking.run_id)
     tracking.finish(best)
     shutil.rmtree(state)
@@ -65,6 +73,9 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
 
     Returns:
         The module with its last weights.
+
+    Raises:
+        TrainingError: this machine has no such devices, or the training diverged.
     """
     train = params.train
     lightning.seed_everything(params.seed, verbose=False)
@@ -72,26 +83,35 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
     module = Classifier(params, fitted, len(data.order))
     if train.early_stopping:
         rule = train.early_stopping
-        stopping = EarlyStopping("validation_accuracy", mode="max", patience=rule.patience, min_delta=rule.min_delta)
+        stopping = Stopping("validation_accuracy", mode="max", patience=rule.patience, min_delta=rule.min_delta)
         callbacks = [*callbacks, stopping]
-    trainer = lightning.Trainer(
-        accelerator=train.accelerator,
-        devices=train.devices,
-        strategy=train.strategy,
-        precision=train.precision,
-        max_epochs=train.epochs,
-        gradient_clip_val=train.gradient_clip_norm or None,
-        plugins=[SafetensorsIO()],
-        callbacks=[*callbacks, *checkpointing(state, train.checkpoint_every_steps)],
-        logger=False,
-        enable_model_summary=False,
-        enable_progress_bar=any(isinstance(callback, lightning.callbacks.ProgressBar) for callback in callbacks),
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
+    trainer = _trainer(params, [*callbacks, *checkpointing(state, train.checkpoint_every_steps)])
     resume = state / RESUME
     trainer.fit(module, datamodule=data, ckpt_path=resume if resume.exists() else None)
     return module
+
+
+def _trainer(params: Params, callbacks: list[Callback]) -> lightning.Trainer:
+    train = params.train
+    try:
+        return lightning.Trainer(
+            accelerator=train.accelerator,
+            devices=train.devices,
+            strategy=train.strategy,
+            precision=train.precision,
+            max_epochs=train.epochs,
+            gradient_clip_val=train.gradient_clip_norm or None,
+            plugins=[SafetensorsIO()],
+            callbacks=callbacks,
+            logger=False,
+            enable_model_summary=False,
+            enable_progress_bar=any(isinstance(callback, lightning.callbacks.ProgressBar) for callback in callbacks),
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+        )
+    except (MisconfigurationException, ValueError) as error:
+        wish = f"{train.devices} × {train.accelerator}, strategy {train.strategy}, precision {train.precision}"
+        raise TrainingError(f"params.yaml asks for {wish}, which this machine cannot give: {error}") from None
 
 
 class Data(lightning.LightningDataModule):
@@ -147,11 +167,11 @@ def fingerprint(params: Params) -> str:
     """Names a training by all that its weights follow from; only the same training may go on from a checkpoint."""
     chosen = params.model_dump(include={"task", "seed", "augment", "train"}, mode="json")
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
-    files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("ids", "labels")]
+    digest.update(f"{Path.cwd()} torch {torch.__version__}".encode())
+    files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("inputs", "labels")]
     for file in [*files, PREPARED / "preprocessing.json", AUGMENTED / "order.npy"]:
-        digest.update(file.read_bytes())  # a sample's id follows from its content
-    for code in ("nets", "tasks", "train"):
-        digest.update(tree_digest(code_tree(Path(__file__).parents[1] / code)).encode())
+        digest.update(file_sha256(file).encode())
+    digest.update(tree_digest(code_tree(Path(__file__).parents[1])).encode())
     return digest.hexdigest()[:32]
 
 

@@ -11,9 +11,9 @@ from pytorch_lightning.callbacks import Callback
 
 from components.contracts import AUGMENTED, PREPARED, TrainedModel
 from components.files import read_json, write_json
-from components.lineage import code_tree, tree_digest
+from components.lineage import code_tree, git_state, tree_digest
 from components.params import Params
-from components.registry import connect, experiment_id
+from components.registry import connect, experiment_id, telling
 from components.settings import Settings
 from components.train.history import History
 
@@ -28,24 +28,30 @@ class Tracking:
     Attributes:
         client: an MlflowClient.
         run_id: the run that training logs to.
+        settings: where the store is.
     """
 
     client: Any
     run_id: str
+    settings: Settings
 
     @classmethod
     def open(cls, params: Params, settings: Settings, state: Path) -> Self:
-        """Goes on with the run that ``state`` names, or starts one.
+        """Goes on with the run that ``state`` names if this tracking store knows it, else starts one.
 
         Raises:
             RegistryError: the tracking store cannot be reached.
         """
         client = connect(settings)
         if (state / ORIGIN).exists():
-            return cls(client, read_json(state / ORIGIN)["run_id"])
-        run_id = client.create_run(experiment_id(client, settings, params.name), run_name="train").info.run_id
-        tracking = cls(client, run_id)
-        tracking._describe(params)
+            run_id = read_json(state / ORIGIN)["run_id"]
+            if _knows(client, settings, run_id):
+                return cls(client, run_id, settings)
+        experiment = experiment_id(client, settings, params.name)
+        with telling(settings):
+            run_id = client.create_run(experiment, run_name="train").info.run_id
+            tracking = cls(client, run_id, settings)
+            tracking._describe(params)
         write_json(state / ORIGIN, {"run_id": run_id})
         return tracking
 
@@ -55,7 +61,14 @@ class Tracking:
         logged = [
             Param(name, str(value)[:6000]) for name, value in _flat(params.model_dump(mode="json", by_alias=True))
         ]
-        tags = {"tunesmith.stage": "train", "tunesmith.data": _digest(PREPARED), "tunesmith.order": _digest(AUGMENTED)}
+        commit = git_state()
+        tags = {
+            "tunesmith.stage": "train",
+            "tunesmith.data": _digest(PREPARED),
+            "tunesmith.order": _digest(AUGMENTED),
+            "mlflow.source.git.commit": commit.commit or "none",
+            "tunesmith.git_dirty": str(commit.dirty).lower(),
+        }
         self.client.log_batch(self.run_id, params=logged, tags=[RunTag(*tag) for tag in tags.items()])
 
     def callback(self, history: History) -> Callback:
@@ -64,17 +77,30 @@ class Tracking:
 
     def finish(self, trained: TrainedModel) -> None:
         """Logs how training ended, and closes the run."""
-        self.log(
-            {"best_validation_accuracy": trained.validation_accuracy, "parameters": trained.parameters}, trained.epochs
-        )
-        self.client.set_terminated(self.run_id, "FINISHED")
+        summary = {"best_validation_accuracy": trained.validation_accuracy, "parameters": trained.parameters}
+        self.log(summary, trained.epochs)
+        self._close("FINISHED")
+
+    def fail(self) -> None:
+        """Closes the run of a training that came to nothing."""
+        self._close("FAILED")
+
+    def _close(self, status: str) -> None:
+        with telling(self.settings):
+            self.client.set_terminated(self.run_id, status)
 
     def log(self, values: dict[str, float], step: int) -> None:
-        """Logs measures of one epoch in one request."""
+        """Logs measures of one epoch in one request.
+
+        Raises:
+            RegistryError: the tracking store cannot be reached.
+        """
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self.client.log_batch(self.run_id, metrics=[Metric(name, value, now, step) for name, value in values.items()])
+        with telling(self.settings):
+            metrics = [Metric(name, value, now, step) for name, value in values.items()]
+            self.client.log_batch(self.run_id, metrics=metrics)
 
 
 class EpochMetrics(Callback):
@@ -92,6 +118,21 @@ class EpochMetrics(Callback):
 def is_first_process() -> bool:
     """Whether this process is the one of a distributed training that writes files and logs."""
     return os.environ.get("LOCAL_RANK", "0") == "0" and os.environ.get("NODE_RANK", "0") == "0"
+
+
+def _knows(client: Any, settings: Settings, run_id: str) -> bool:
+    """Whether this store holds the run: the checkpoint may come from a time when another store was set."""
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+    with telling(settings):
+        try:
+            client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                return False
+            raise
+    return True
 
 
 def _digest(folder: Path) -> str:

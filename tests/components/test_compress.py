@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from components.compress.choice import choose, refusal
 from components.compress.export import ServedNetwork, export_onnx, torch_probabilities
@@ -112,6 +112,15 @@ def test_a_graph_that_differs_from_its_network_is_an_error(tmp_path: Path, monke
     assert not COMPRESSED.exists(), "nothing is left of a failed compression"
 
 
+def test_a_network_whose_answers_are_not_numbers_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = prepare(tmp_path)
+    weights = load_file(TRAINED / "best.safetensors")
+    save_file({name: tensor * float("nan") for name, tensor in weights.items()}, TRAINED / "best.safetensors")
+    with pytest.raises(CompressionError, match="differs from the network by nan"):
+        run(params, Settings(threads=1))
+
+
 def variant(name: str, accuracy: float = 0.9, size: int = 1000, milliseconds: float = 1.0) -> Variant:
     latency = Latency(p50=milliseconds, p99=milliseconds)
     return Variant(
@@ -156,3 +165,19 @@ def test_latencies_are_measured_in_turn(tmp_path: Path) -> None:
     measured = latencies(sessions, digit_images()[0], 4, 20)
     assert measured.keys() == {"a", "b"}
     assert all(0 < latency.p50 <= latency.p99 for latency in measured.values())
+
+
+class Listener:
+    """A graph that takes down what it is given."""
+
+    def __init__(self) -> None:
+        self.shapes: set[tuple[int, ...]] = set()
+
+    def run(self, names: None, feed: dict[str, np.ndarray]) -> None:
+        self.shapes.add(feed["inputs"].shape)
+
+
+def test_a_batch_is_full_where_there_are_fewer_samples() -> None:
+    listener = Listener()
+    latencies({"a": listener}, digit_images()[0][:5], 32, 1)  # type: ignore[dict-item]
+    assert listener.shapes == {(32, SIDE, SIDE, 1)}

@@ -12,6 +12,7 @@ from components.contracts import (
     CHAMPION,
     COMPRESSED,
     EVALUATED,
+    INGESTED,
     PREPARED,
     REPORTS,
     TRAINED,
@@ -21,6 +22,7 @@ from components.contracts import (
     Epoch,
     Evaluated,
     Incomparable,
+    Ingested,
     LabelledArrays,
     Latency,
     Preprocessing,
@@ -37,6 +39,7 @@ from components.package import GoldenBatch, ModelSignature, seal
 from components.package.reference import DriftReference
 from components.params import Params, load_params
 from components.settings import Settings
+from components.splits import draw_for_test
 from components.tasks.summaries import SUMMARIES, summarise_images
 from tests.package_factory import DIGITS, SIDE, digits, make_graph, make_package
 from tests.places import REPOSITORY
@@ -97,6 +100,20 @@ def prepare(labels: tuple[str, ...] = DIGITS, chosen: str = "int8") -> None:
     (REPORTS / "augment").mkdir()
     Image.new("L", (64, 32), 128).save(REPORTS / "augment" / "contact_sheet.png")
     ChampionRef(version=None).write(CHAMPION / "champion.json")
+    write_ingested(own_test_split=True)
+
+
+def write_ingested(own_test_split: bool) -> None:
+    samples = {split: len(part(split).labels) for split in SPLITS}
+    Ingested(
+        labels=DIGITS,
+        height=SIDE,
+        width=SIDE,
+        channels=1,
+        samples=samples,
+        quarantined={},
+        own_test_split=own_test_split,
+    ).write(INGESTED / "ingested.json")
 
 
 @pytest.fixture
@@ -218,12 +235,59 @@ def test_champion_is_asked_about_the_same_samples(settings: Settings) -> None:
     assert found.champion.accuracy == champion.mean()
     assert found.champion.only_challenger_right == (challenger & ~champion).sum() > 0
     assert found.champion.only_champion_right == (champion & ~challenger).sum()
-    assert found.champion.class_recalls[4] == pytest.approx(champion[test.labels == 4].mean())
+    fours = test.labels == 4
+    assert found.champion.recall_gains[4] == pytest.approx(challenger[fours].mean() - champion[fours].mean())
+    assert (found.champion.samples, found.champion.challenger_accuracy) == (497, found.chosen.accuracy)
     assert 0 <= found.champion.p_value < 0.05
     text = report().text
     assert "against the champion, version 3" in text
     assert f"{found.champion.only_challenger_right} images only this model gets right" in text
     assert "Recall gained" in text
+    assert "Compared on" not in text
+
+
+@pytest.mark.parametrize("own_test_split", [True, False])
+def test_champion_is_not_asked_about_samples_that_it_was_trained_on(
+    settings: Settings, capsys: pytest.CaptureFixture[str], own_test_split: bool
+) -> None:
+    prepare()
+    write_ingested(own_test_split)
+    share = 0.01  # few enough that some class has no sample
+    crown(settings, bias=3.0, test_share=share)
+    run(chosen_params(), settings)
+    found, test = evaluated(), part("test")
+    kept = np.array([draw_for_test(sample) < share for sample in test.ids])
+    inputs, labels = test.inputs[kept], test.labels[kept]
+    champion = probabilities(open_graph(CHAMPION / "package" / "model.onnx"), inputs).argmax(axis=1) == labels
+    challenger = probabilities(open_graph(COMPRESSED / "int8.onnx"), inputs).argmax(axis=1) == labels
+    assert isinstance(found.champion, Comparison)
+    assert 0 < found.champion.samples == kept.sum() < 10
+    assert found.champion.accuracy == champion.mean()
+    assert found.champion.challenger_accuracy == challenger.mean()
+    assert found.champion.only_challenger_right == (challenger & ~champion).sum()
+    absent = sorted(set(range(10)) - set(labels.tolist()))
+    assert [index for index, gain in enumerate(found.champion.recall_gains) if gain is None] == absent
+    assert f"Compared on the {kept.sum()} of 497 test images that the champion was not trained on" in report().text
+    assert f"of {kept.sum()} samples that it never saw" in capsys.readouterr().out
+
+
+def test_champion_whose_test_split_is_unknown_is_not_compared(settings: Settings) -> None:
+    prepare()
+    write_ingested(own_test_split=False)
+    crown(settings, test_share=None)
+    run(chosen_params(), settings)
+    found = evaluated().champion
+    assert isinstance(found, Incomparable)
+    assert "nobody can tell which of these samples it was trained on" in found.reason
+
+
+def test_champion_that_was_trained_on_all_samples_is_not_compared(settings: Settings) -> None:
+    prepare()
+    crown(settings, test_share=1e-9)
+    run(chosen_params(), settings)
+    found = evaluated().champion
+    assert isinstance(found, Incomparable)
+    assert found.reason == "There is no test sample that both were kept from."
 
 
 @pytest.mark.parametrize(

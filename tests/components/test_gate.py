@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,10 @@ from components.errors import DataError
 from components.gate import Candidate, Duel, GateDecision, decide, judge
 from components.gate.checks import worse_p_value
 from components.gate.judging import REPORT
+from components.package import ModelSignature, seal
 from components.params import Params, parse_params
 from components.params.sections import GateParams
+from components.promote import promote, rollback
 from components.splits import draw_for_test
 from tests.package_factory import DIGITS, SIDE, held_out, make_package
 from tests.places import REPOSITORY
@@ -193,6 +196,54 @@ def test_the_champion_is_not_compared_with_itself(shelf: Shelf, params: Params) 
     assert decision.sentence().startswith("Version 1 of 'digits' is the champion already, and may stay it.")
 
 
+def test_the_same_graph_under_another_number_is_nothing_new(shelf: Shelf, params: Params) -> None:
+    shelf.promote(publish(shelf, "champion", test_share=0.2))
+    decision = judge(params, shelf.settings, publish(shelf, "challenger", test_share=0.5))
+    assert not decision.passed
+    assert decision.sentence() == (
+        "Version 2 of 'digits' need not replace version 1. "
+        "It is the very same graph as version 1, so there is nothing to promote."
+    )
+
+
+def test_the_same_graph_with_other_names_for_its_answers_is_another_model(shelf: Shelf, params: Params) -> None:
+    shelf.promote(publish(shelf, "champion"))
+    package = shelf.package(0.0).with_name("renamed")
+    make_package(package, shelf.settings)
+    signature = ModelSignature.read(package / "signature.json")
+    renamed = ("nought", *DIGITS[1:])
+    signature.model_copy(update={"labels": renamed}).write(package / "signature.json")
+    version = shelf.register(package, seal(package, shelf.settings.private_key, shelf.settings.public_keys))
+    assert failed(judge(params, shelf.settings, version)) == ["comparison"]
+
+
+def test_a_graph_that_was_rolled_back_does_not_come_back_by_itself(shelf: Shelf, params: Params) -> None:
+    publish(shelf, "good", bias=0.5)
+    publish(shelf, "bad")
+    promote(shelf.settings, NAME, 1, None, "first")
+    promote(shelf.settings, NAME, 2, 1, "not shown to be worse")
+    rollback(shelf.settings, NAME, "complaints about sevens")
+    again = publish(shelf, "bad again", test_share=0.3)
+    for version in (2, again):
+        decision = judge(params, shelf.settings, version)
+        assert failed(decision) == ["rolled_back"]
+        assert decision.sentence() == (
+            f"Version {version} of 'digits' must not replace version 1. It is the very same graph as version 2, which "
+            "was rolled back: complaints about sevens. Promote it by hand if that is settled."
+        )
+    promote(shelf.settings, NAME, 2, 1, "settled")
+    assert judge(params, shelf.settings, 2).passed
+    promote(shelf.settings, NAME, 1, 2, "once more")
+    assert "rolled_back" not in failed(judge(params, shelf.settings, again))
+
+
+def test_without_the_samples_of_a_line_the_gate_says_what_to_do(shelf: Shelf, params: Params) -> None:
+    shelf.promote(publish(shelf, "champion"))
+    shutil.rmtree(PREPARED)
+    with pytest.raises(DataError, match="Run the line first"):
+        judge(params, shelf.settings, publish(shelf, "challenger", bias=1))
+
+
 def test_samples_that_the_champion_was_trained_on_are_left_out(shelf: Shelf, params: Params) -> None:
     shelf.promote(publish(shelf, "champion", test_share=0.2))
     held = held_out()
@@ -207,7 +258,7 @@ def test_samples_that_the_champion_was_trained_on_are_left_out(shelf: Shelf, par
 
 def test_a_champion_whose_test_split_is_unknown_is_not_compared(shelf: Shelf, params: Params) -> None:
     shelf.promote(publish(shelf, "champion", test_share=None))
-    decision = judge(params, shelf.settings, publish(shelf, "challenger", test_share=0.2))
+    decision = judge(params, shelf.settings, publish(shelf, "challenger", bias=0.5, test_share=0.2))
     assert failed(decision) == ["comparison"]
     assert "nobody can tell which of these samples it was trained on" in decision.sentence()
 

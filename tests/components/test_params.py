@@ -192,3 +192,23 @@ def test_no_field_has_a_default() -> None:
     for section in sections(Section):
         for name, field in section.model_fields.items():
             assert field.is_required(), f"{section.__name__}.{name}"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ("area: [0.02, 0.2]", "area: [0.5, 0.02]", "the smallest area must not be above the largest"),
+        ("filters: [32, 64, 64]", "filters: [32, 64, 64, 64, 64, 64]", "leave nothing of an image of 28 × 28 pixels"),
+        (
+            "{name: adamw, learning_rate: 0.004, weight_decay: 0.05}",
+            "{name: sgd, learning_rate: 0.004, momentum: 0, nesterov: true, weight_decay: 0.05}",
+            "Nesterov's momentum needs a momentum above 0",
+        ),
+    ],
+)
+def test_rules_between_values_are_checked_before_any_work(before: str, after: str, words: str) -> None:
+    text = (REPOSITORY / "params.yaml").read_text()
+    assert before in text
+    with pytest.raises(ParamsError) as caught:
+        parse_params(text.replace(before, after))
+    assert words.lower() in str(caught.value).lower()

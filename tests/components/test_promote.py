@@ -9,7 +9,7 @@ import pytest
 
 from components.errors import PromotionRefused, RegistryError
 from components.promote import Event, Journal, history, promote, rollback
-from components.registry import CHAMPION, Registry
+from components.registry import CHAMPION, ROLLED_BACK, Registry
 from components.settings import Settings
 from tests.shelf import NAME, Shelf
 
@@ -90,6 +90,53 @@ def test_rollback_goes_back_through_the_champions_and_no_further(three: Settings
     promote(three, NAME, 3, 1, "after all")
     assert rollback(three, NAME, "no").after == 1
     assert steps(three)[-2:] == [("rollback", "intent", 3, 1), ("rollback", "done", 3, 1)]
+
+
+def mark(settings: Settings, version: int) -> str | None:
+    return Registry(settings, NAME).version(version).tags.get(ROLLED_BACK)
+
+
+def test_a_version_that_was_rolled_back_says_why_until_it_is_champion_again(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    promote(three, NAME, 2, 1, "second")
+    rollback(three, NAME, "complaints about bags")
+    assert mark(three, 2) == "complaints about bags"
+    assert mark(three, 1) is None
+    promote(three, NAME, 2, 1, "the bags were mislabelled")
+    assert mark(three, 2) is None
+
+
+@pytest.mark.parametrize(("alias_moved", "marked"), [(True, "killed"), (False, None)])
+def test_a_rollback_killed_half_way_leaves_the_mark_that_the_alias_shows(
+    three: Settings, alias_moved: bool, marked: str | None
+) -> None:
+    promote(three, NAME, 1, None, "first")
+    promote(three, NAME, 2, 1, "second")
+    Journal(three.home).append(Event.intent("rollback", NAME, 2, 1, "killed"))
+    registry = Registry(three, NAME)
+    registry.set_tag(2, ROLLED_BACK, "killed")
+    if alias_moved:
+        registry.set_alias(CHAMPION, 1)
+    promote(three, NAME, 3, 1 if alias_moved else 2, "next")
+    assert mark(three, 2) == marked
+
+
+def killed_while_rolling_back(settings: Settings) -> None:
+    Registry.set_alias = lambda self, alias, number: die()  # type: ignore[method-assign]
+    rollback(settings, NAME, "complaints")
+
+
+@pytest.mark.slow
+def test_the_mark_is_set_before_the_alias_moves(
+    three: Settings, processes: multiprocessing.context.ForkServerContext
+) -> None:
+    promote(three, NAME, 1, None, "first")
+    promote(three, NAME, 2, 1, "second")
+    process = processes.Process(target=killed_while_rolling_back, args=(three,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert mark(three, 2) == "complaints"
 
 
 def test_rollback_without_a_champion_is_refused(three: Settings) -> None:

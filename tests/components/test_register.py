@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from components.contracts import COMPRESSED, EVALUATED, PACKAGED, REPORTS, TRAINED, Evaluated
+from components.contracts import COMPRESSED, EVALUATED, INGESTED, PACKAGED, PREPARED, REPORTS, TRAINED, Evaluated
 from components.errors import LineageError, PackageError
-from components.files import file_sha256
+from components.files import file_sha256, write_json
 from components.inference import open_graph
+from components.lineage import code_tree, tree_digest
 from components.package import ModelPackage, verify
 from components.package.model import CARD, MODEL, PROFILE, WEIGHTS
 from components.package.signing import private_key
@@ -56,6 +57,7 @@ def test_what_the_line_made_becomes_a_challenger_with_a_whole_package(params: Pa
     tags = registry.version(1).tags
     assert tags.items() >= {"digest": registered.digest, "chosen": "fp32", "git_commit": "none"}.items()
     assert tags["accuracy"] == "0.8896"
+    assert tags["graph"] == file_sha256(COMPRESSED / "fp32.onnx")
 
 
 def test_the_package_holds_the_very_files_that_were_measured(params: Params, settings: Settings) -> None:
@@ -182,6 +184,38 @@ def edit_lock(change: Callable[[dict[str, Any]], object]) -> None:
     yaml.dump(lock, Path("dvc.lock"))
 
 
+def change_label(record: Path) -> None:
+    record.write_text(record.read_text().replace("seven", "eleven"))
+
+
+def read_by_another(stages: dict[str, Any]) -> None:
+    """Evaluate has read another version of a part of an output than train, and nobody has the output's listing."""
+    stages["evaluate"]["deps"].append({"path": "data/prepared/preprocessing.json", "md5": "f" * 32})
+
+
+def prepared_anew(stages: dict[str, Any]) -> None:
+    """Prepare has run again since train did; DVC's cache has the listing of what it made."""
+    stages["prepare"] = made_by_prepare([{"md5": "f" * 32, "relpath": "preprocessing.json"}])
+
+
+def made_by_prepare(listing: list[dict[str, str]]) -> dict[str, Any]:
+    digest = tree_digest(listing)
+    write_json(Path(".dvc/cache/files/md5") / digest[:2] / digest[2:], listing)
+    return {"outs": [{"path": "data/prepared", "md5": digest}]}
+
+
+def test_a_part_of_an_output_is_found_in_its_listing(params: Params, settings: Settings) -> None:
+    listing = code_tree(PREPARED)
+    tested = tree_digest(code_tree(PREPARED / "test"))
+
+    def change(stages: dict[str, Any]) -> None:
+        stages["prepare"] = made_by_prepare(listing)
+        stages["evaluate"]["deps"].append({"path": "data/prepared/test", "md5": tested})
+
+    edit_lock(change)
+    assert register(params, settings).created
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -197,6 +231,14 @@ def edit_lock(change: Callable[[dict[str, Any]], object]) -> None:
         ),
         (lambda: (TRAINED / "best.safetensors").write_bytes(b"x"), "models/train is not what dvc.lock says was made"),
         ((REPORTS / "evaluate" / "more.html").touch, "reports/evaluate is not what dvc.lock says"),
+        (
+            lambda: change_label(PREPARED / "preprocessing.json"),
+            "preprocessing.json is not what dvc.lock says was read",
+        ),
+        (lambda: change_label(INGESTED / "ingested.json"), "ingested.json is not what dvc.lock says was read"),
+        (lambda: edit_lock(lambda stages: stages["evaluate"].pop("deps")), "ingested.json is not what dvc.lock says"),
+        (lambda: edit_lock(read_by_another), "evaluate last ran on another data/prepared/preprocessing.json"),
+        (lambda: edit_lock(prepared_anew), "train last ran on another data/prepared/preprocessing.json"),
     ],
 )
 def test_what_dvc_lock_does_not_prove_is_not_registered(

@@ -9,13 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import nn
 
-from components.contracts import REPORTS, TRAINED, TrainedModel
-from components.errors import DataError
+from components.contracts import PREPARED, REPORTS, TRAINED, Preprocessing, TrainedModel
+from components.errors import DataError, TrainingError
 from components.params import Params, load_params
 from components.params.sections import (
     AdamWParams,
@@ -28,8 +30,11 @@ from components.params.sections import (
 from components.settings import Settings
 from components.train.batches import Batches
 from components.train.checkpoints import SafetensorsIO
+from components.train.history import History
+from components.train.module import Classifier
 from components.train.optimisation import build_loss, build_optimizer, build_schedule, parameter_groups
-from components.train.run import fingerprint, run
+from components.train.run import fingerprint, fit, run
+from components.train.tracking import Tracking
 from tests.digits import write_prepared
 from tests.places import REPOSITORY
 
@@ -61,8 +66,8 @@ def start(root: Path) -> subprocess.Popen[str]:
 
 
 SHORT = {
-    "epochs": 4,
-    "batch_size": 16,
+    "epochs": 3,
+    "batch_size": 32,
     "checkpoint_every_steps": 7,
     "precision": "32-true",
     "early_stopping": None,
@@ -77,22 +82,16 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(tmp_path:
     undisturbed = start(whole)
     assert undisturbed.wait(timeout=240) == 0, undisturbed.stdout.read()
 
-    outputs = []
-    for epoch in (1, 2):  # killed twice, in different epochs
-        process = start(killed)
-        lines = []
-        while not (lines and lines[-1].startswith(f"epoch {epoch}/")):
-            lines.append(process.stdout.readline())
-            assert lines[-1], "it ended before it was killed: " + "".join(lines)
-        time.sleep(0.25)  # into the next epoch
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        outputs.append("".join(lines))
+    process, lines = start(killed), []
+    while not (lines and lines[-1].startswith("epoch 1/")):
+        lines.append(process.stdout.readline())
+        assert lines[-1], "it ended before it was killed: " + "".join(lines)
+    time.sleep(0.25)  # into the next epoch
+    process.send_signal(signal.SIGKILL)
+    process.wait()
     last = start(killed)
     final, _ = last.communicate(timeout=240)
     assert last.returncode == 0, final
-
-    assert "Going on after step" in outputs[1]
     assert "Going on after step" in final
     for name in ("best", "last"):
         expected, found = (load_file(root / TRAINED / f"{name}.safetensors") for root in (whole, killed))
@@ -103,6 +102,88 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(tmp_path:
     for name in ("epoch", "train_loss", "validation_loss", "validation_accuracy", "learning_rate"):
         assert [row[name] for row in curves[0]] == [row[name] for row in curves[1]], name
     assert not list((killed / ".tunesmith" / "checkpoints" / "train").iterdir()), "nothing is left to go on from"
+
+
+class Killed(Callback):
+    """Ends a training in the middle of a step, as if it were killed there."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Classifier, batch: object, batch_idx: int) -> None:
+        if trainer.global_step == self.step:
+            raise MemoryError
+
+
+def train_once(root: Path, state: str, kill_at: tuple[int, ...] = ()) -> tuple[Classifier, History]:
+    params, fitted = load_params(), Preprocessing.read(PREPARED / "preprocessing.json")
+    for step in kill_at:
+        with pytest.raises(MemoryError):
+            fit(params, fitted, root / state, [History(), Killed(step)])
+    history = History()
+    return fit(params, fitted, root / state, [history]), history
+
+
+@pytest.mark.parametrize(
+    "kill_at", [(9,), (20, 21, 22, 55), (40,)], ids=["mid-epoch", "around the end", "in the second"]
+)
+def test_wherever_it_is_killed_it_ends_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kill_at: tuple[int, ...]
+) -> None:
+    monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT | {"epochs": 3, "batch_size": 60}))  # 21 steps an epoch
+    whole, curve = train_once(tmp_path, "whole")
+    resumed, again = train_once(tmp_path, "killed", kill_at)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    assert [row | {"seconds": 0} for row in curve.epochs] == [row | {"seconds": 0} for row in again.epochs]
+
+
+def test_a_training_that_had_stopped_early_does_not_train_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopping = {"patience": 1, "min_delta": 0.5}  # the second epoch gains less than half
+    monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT | {"epochs": 6, "early_stopping": stopping}))
+    first, curve = train_once(tmp_path, "state")
+    assert len(curve.epochs) == 2
+    again, resumed = train_once(tmp_path, "state")
+    assert len(resumed.epochs) == 2
+    assert all(torch.equal(value, again.state_dict()[name]) for name, value in first.state_dict().items())
+
+
+def test_a_diverged_training_is_a_sentence_and_begins_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sgd = {"name": "sgd", "learning_rate": 10.0, "momentum": 0.99, "nesterov": False, "weight_decay": 0.0}
+    network = {"name": "mlp", "dense": [64, 64], "dropout": 0.0}
+    diverging = {"optimizer": sgd, "schedule": {"name": "constant"}, "network": network}
+    monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT | diverging))
+    settings = Settings(home=tmp_path / "home", threads=1)
+    with pytest.raises(TrainingError, match=r"diverged.*Lower train\.optimizer\.learning_rate"):
+        run(load_params(), settings)
+    assert not TRAINED.exists()
+    assert not list((settings.home / "checkpoints" / "train").iterdir())
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_gradients_can_be_clipped_in_every_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    chosen = {"epochs": 1, "batch_size": 120, "precision": precision, "gradient_clip_norm": 0.5}
+    monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT | chosen))
+    _, history = train_once(tmp_path, "state")
+    assert len(history.epochs) == 1
+
+
+def test_a_device_that_is_not_there_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT | {"accelerator": "gpu"}))
+    with pytest.raises(TrainingError, match=r"1 × gpu.*this machine cannot give"):
+        train_once(tmp_path, "state")
+
+
+def test_a_run_of_another_tracking_store_is_not_gone_on_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT))
+    before, after = (Settings(home=tmp_path / name) for name in ("before", "after"))
+    first = Tracking.open(load_params(), before, tmp_path / "state")
+    assert Tracking.open(load_params(), before, tmp_path / "state").run_id == first.run_id
+    assert Tracking.open(load_params(), after, tmp_path / "state").run_id != first.run_id
 
 
 @pytest.mark.slow

@@ -63,6 +63,13 @@ def test_a_setting_that_cannot_be_used_is_named(new_line: Path) -> None:
     assert "TUNESMITH_PORT='many'" in done.stderr
 
 
+def test_a_prefect_server_that_does_not_answer_is_told(new_line: Path) -> None:
+    address = f"http://127.0.0.1:{free_port()}/api"
+    done = tunesmith(new_line, "run", TUNESMITH_PREFECT_API_URL=address)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Nothing answers at TUNESMITH_PREFECT_API_URL={address}. Start the Prefect server")
+
+
 def test_a_command_that_there_is_not(tmp_path: Path) -> None:
     done = tunesmith(tmp_path, "runn")
     assert done.returncode == 2
