@@ -46,8 +46,8 @@ def prefect_server(settings: Settings) -> Iterator[None]:
     if settings.prefect_api_url:
         if not _answers(settings.prefect_api_url):
             raise SettingsError(
-                f"Nothing answers at TUNESMITH_PREFECT_API_URL={settings.shown_prefect_address}. Start the Prefect server "
-                "there, or take the setting away to let Prefect run in this process."
+                f"Nothing answers at TUNESMITH_PREFECT_API_URL={settings.shown_prefect_address}. Start the Prefect "
+                "server there, or take the setting away to let Prefect run in this process."
             )
         yield
         return
@@ -92,9 +92,9 @@ def _connected(server: subprocess.Popen[bytes], address: str, log: Path) -> Iter
 def _answers(address: str) -> bool:
     try:
         answer = httpx.get(f"{address.rstrip('/')}/health", timeout=5)
-        return answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
     except (httpx.TransportError, httpx.InvalidURL):
         return False
+    return answer.status_code < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _close_killed_runs() -> None:

@@ -48,7 +48,7 @@ class VariantRow:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A class on the test split; ``gain`` is recall gained over the champion, None where there is nothing to compare."""
+    """A class on the test split; ``gain``: recall gained over the champion; None where there is nothing to compare."""
 
     metrics: ClassMetrics
     gain: float | None

@@ -1,7 +1,8 @@
 """The gate: whether a challenger may replace the champion, and why, in words.
 
 Not a stage of dvc.yaml: it is asked before each promotion, about whatever is champion at that moment. Reads the
-packages of both and the tags of all versions from the registry, and ``data/prepared/{test,preprocessing.json}``; writes ``reports/gate/gate.json``.
+packages of both and the tags of all versions from the registry, and ``data/prepared/{test,preprocessing.json}``; writes
+``reports/gate/gate.json``.
 Guarantees: both are asked about the same samples, none of which either was trained on; where there is no champion, or
 none that can be asked, the decision says so; a graph that was rolled back does not come back by itself, under whatever
 number.

@@ -81,5 +81,12 @@ def _bounds(metadata: list[Any]) -> list[str]:
         (Lt, "<", "lt"),
     )
     return [
-        f"{sign} {getattr(rule, name):g}" for rule in metadata for kind, sign, name in signs if isinstance(rule, kind)
+        f"{sign} {_number(getattr(rule, name))}"
+        for rule in metadata
+        for kind, sign, name in signs
+        if isinstance(rule, kind)
     ]
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"

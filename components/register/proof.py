@@ -71,12 +71,14 @@ def _check_inputs(stage: str, record: dict[str, Any], made: dict[str, str], read
     """
     for dependency in record.get("deps", []):
         path, digest = dependency["path"], dependency["md5"]
-        if {made.get(path) or _part(path, made) or digest, read.setdefault(path, digest)} != {digest}:
+        if (made.get(path) or _part(path, made) or digest) != digest:
             raise LineageError(f"{LOCK}: {stage} last ran on another {path} than there is now. {AGAIN}")
+        if read.setdefault(path, digest) != digest:
+            raise LineageError(f"{LOCK}: {stage} last ran on another {path} than another stage did. {AGAIN}")
 
 
 def _part(path: str, made: dict[str, str]) -> str | None:
-    """The digest of a file or folder within an output, as its listing has it; None: it is in none, or cannot be told."""
+    """The digest of a file or folder within an output, as its listing has it; None: it cannot be told."""
     for output in (parent.as_posix() for parent in Path(path).parents):
         listing = CACHE / made.get(output, "")[:2] / made.get(output, "")[2:]
         if output in made and listing.is_file():

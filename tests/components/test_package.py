@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from components.errors import PackageError
 from components.package import ModelPackage, seal, verify
 from components.package.manifest import MANIFEST, SIGNATURE
 from components.package.model import CARD, GOLDEN, MODEL
-from components.package.signing import private_key
+from components.package.signing import private_key, sign
 from components.settings import Settings
 from tests.package_factory import make_package
 
@@ -98,13 +99,34 @@ def test_a_package_of_a_stranger_is_refused_until_the_key_is_trusted(
     verify(tmp_path / "theirs", settings.public_keys)
 
 
-def test_a_newer_format_is_refused(package: Path, settings: Settings) -> None:
-    from components.package.signing import sign
-
-    content = json.dumps({"format": 2, "files": {}}).encode()
+def sign_manifest(package: Path, settings: Settings, content: bytes) -> None:
     (package / MANIFEST).write_bytes(content)
     (package / SIGNATURE).write_bytes(sign(content, private_key(settings.private_key, settings.public_keys)))
+
+
+def test_a_newer_format_is_refused(package: Path, settings: Settings) -> None:
+    sign_manifest(package, settings, b'{"format": 2, "files": []}')
     with pytest.raises(PackageError, match="format 2"):
+        verify(package, settings.public_keys)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"[]", "as a whole: "),
+        (b"{}", "format: Field required"),
+        (b"{", "as a whole: Invalid JSON"),
+        (b"\xff", "as a whole: Invalid JSON"),
+        (b'{"format": 1, "files": []}', "as a whole: "),
+        (b'{"format": 1, "files": {"card.md": {"bytes": 1}}}', "card.md.sha256: Field required"),
+        (b'{"format": 1, "files": {"card.md": 7}}', "card.md: "),
+    ],
+)
+def test_a_signed_file_that_is_no_manifest_is_a_sentence(
+    package: Path, settings: Settings, content: bytes, words: str
+) -> None:
+    sign_manifest(package, settings, content)
+    with pytest.raises(PackageError, match=re.escape(f"The signed {MANIFEST} is no manifest of tunesmith ({words}")):
         verify(package, settings.public_keys)
 
 

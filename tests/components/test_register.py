@@ -237,7 +237,7 @@ def test_a_part_of_an_output_is_found_in_its_listing(params: Params, settings: S
         ),
         (lambda: change_label(INGESTED / "ingested.json"), "ingested.json is not what dvc.lock says was read"),
         (lambda: edit_lock(lambda stages: stages["evaluate"].pop("deps")), "ingested.json is not what dvc.lock says"),
-        (lambda: edit_lock(read_by_another), "evaluate last ran on another data/prepared/preprocessing.json"),
+        (lambda: edit_lock(read_by_another), "data/prepared/preprocessing.json than another stage did"),
         (lambda: edit_lock(prepared_anew), "train last ran on another data/prepared/preprocessing.json"),
     ],
 )

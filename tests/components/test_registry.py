@@ -4,9 +4,11 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -134,6 +136,44 @@ def test_peek_makes_no_database(tmp_path: Path) -> None:
 def test_peek_leaves_a_strange_database_to_mlflow(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("This is not a database. " * 100)
     assert peek(Settings(home=tmp_path), NAME, "lock_sha256", "x") is None
+
+
+def test_peek_finds_a_database_by_a_relative_address(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf.registry.set_tag(shelf.publish(0.0), "lock_sha256", "same")
+    monkeypatch.chdir(shelf.settings.home)
+    settings = Settings(home=tmp_path / "elsewhere", tracking_uri="sqlite:///mlflow.db")
+    assert peek(settings, NAME, "lock_sha256", "same") == shelf.registry.version(1)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "<html>Log in here.</html>",
+        "[]",
+        '{"model_versions": [{}]}',
+        '{"model_versions": [null]}',
+        '{"model_versions": {"a": 1}}',
+    ],
+)
+def test_peek_leaves_a_server_that_is_not_mlflow_to_mlflow(tmp_path: Path, content: str) -> None:
+    class Other(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(content.encode())
+
+    with HTTPServer(("127.0.0.1", 0), Other) as server:
+        asked = threading.Thread(target=server.handle_request)
+        asked.start()
+        settings = Settings(home=tmp_path, tracking_uri=f"http://127.0.0.1:{server.server_port}")
+        assert peek(settings, NAME, "lock_sha256", "x") is None
+        asked.join()
+
+
+def test_peek_leaves_an_address_that_is_none_to_mlflow(tmp_path: Path) -> None:
+    assert peek(Settings(home=tmp_path, tracking_uri="http://[::1"), NAME, "lock_sha256", "x") is None
 
 
 QUIET_AND_LIGHT = """
