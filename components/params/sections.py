@@ -380,7 +380,7 @@ class Params(Section):
         if isinstance(network, CnnParams) and network.last_side(side) < 1:
             raise ValueError(
                 f"train.network: {len(network.filters)} convolutions with pooling between them leave nothing of an "
-                f"image of {source.height} × {source.width} pixels. Raise ingest.source.height and width, or take fewer "
-                "filters."
+                f"image of {source.height} × {source.width} pixels. Raise ingest.source.height and width, or take "
+                "fewer filters."
             )
         return self

@@ -178,7 +178,7 @@ def test_every_parameter_is_described_and_has_its_values() -> None:
 
 def test_bounds_are_documented() -> None:
     documented = {entry.place: entry.values for entry in entries()}
-    assert documented["train.epochs"] == "int ≥ 1 ≤ 10000"
+    assert documented["train.epochs"] == "int ≥ 1 ≤ 10,000"
     assert documented["train.precision"] == "32-true | bf16-mixed | 16-mixed"
     assert documented["ingest.source[idx].labels"].startswith("list")
     assert documented["train.network[cnn].filters"].startswith("list")
