@@ -20,14 +20,14 @@ setup: .venv/ready  ## make the environment in .venv, from the pins of constrain
 	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
 	$(BIN)/python -m pip -qq --disable-pip-version-check install uv
 	export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
-	VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[dev]'
+	VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet --compile-bytecode -c constraints.txt -e '.[dev]'
 	touch .venv/ready
 
 demo: .venv/ready  ## the whole line on Fashion-MNIST: data, training, promotion, an answer over HTTP
 	@$(BIN)/tunesmith demo
 
 test: .venv/ready  ## every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready  ## lint, types, the layers of the design, the code blocks of the documentation
 	@$(BIN)/ruff check .
