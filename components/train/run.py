@@ -205,7 +205,7 @@ def _quiet() -> None:
     """Lightning's advice that does not apply: the loader needs no workers, and hooks of the module are meant to win."""
     warnings.filterwarnings(
         "ignore",
-        message=".*(does not have many workers|exists and is not empty|LeafSpec|TreeSpec|You have overridden).*",
+        message=".*(does not have many workers|all_gather is deprecated|exists and is not empty|LeafSpec|TreeSpec|You have overridden).*",
     )
     for name in ("pytorch_lightning", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -189,7 +189,8 @@ def test_a_run_of_another_tracking_store_is_not_gone_on_with(tmp_path: Path, mon
 @pytest.mark.slow
 def test_two_processes_train_one_network(tmp_path: Path) -> None:
     root = make_workspace(
-        tmp_path / "ddp", **SHORT | {"epochs": 6, "devices": 2, "strategy": "ddp", "accelerator": "cpu"}
+        tmp_path / "ddp",
+        **SHORT | {"epochs": 6, "batch_size": 16, "devices": 2, "strategy": "ddp", "accelerator": "cpu"},
     )
     process = start(root)
     output, _ = process.communicate(timeout=240)
@@ -226,7 +227,7 @@ def test_another_training_does_not_go_on_from_a_checkpoint(tmp_path: Path, monke
     monkeypatch.chdir(make_workspace(tmp_path / "work", **SHORT))
     first = fingerprint(load_params())
     assert fingerprint(load_params()) == first
-    assert fingerprint(write_params(Path(), **SHORT | {"batch_size": 32})) != first
+    assert fingerprint(write_params(Path(), **SHORT | {"batch_size": 64})) != first
     labels = np.load("data/prepared/train/labels.npy")
     labels[0] = (labels[0] + 1) % 10
     write_params(Path(), **SHORT)

@@ -35,7 +35,7 @@ def test_params_explains_every_parameter(tmp_path: Path) -> None:
     shown = json.loads(tunesmith(tmp_path, "params", "--json").stdout)
     assert [entry["place"] for entry in shown] == [entry.place for entry in entries()]
     table = tunesmith(tmp_path, "params").stdout
-    assert re.search(r"train\.epochs +int ≥ 1 ≤ 10000 +Passes over", table)
+    assert re.search(r"train\.epochs +int ≥ 1 ≤ 10,000 +Passes over", table)
 
 
 @pytest.mark.parametrize("command", ["run", "why", "status", "history", "serve"])
