@@ -203,9 +203,7 @@ def network_weights(checkpoint: Path) -> bytes:
 
 def _quiet() -> None:
     """Lightning's advice that does not apply: the loader needs no workers, and hooks of the module are meant to win."""
-    warnings.filterwarnings(
-        "ignore",
-        message=".*(does not have many workers|all_gather is deprecated|exists and is not empty|LeafSpec|TreeSpec|You have overridden).*",
-    )
+    advice = "have many workers|exists and is not empty|LeafSpec|TreeSpec|You have overridden|all_gather is deprecated"
+    warnings.filterwarnings("ignore", message=f".*({advice}).*")
     for name in ("pytorch_lightning", "lightning.pytorch"):
         logging.getLogger(name).setLevel(logging.WARNING)
