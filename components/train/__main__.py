@@ -2,8 +2,8 @@
 
 import os
 
-# Read when torch loads its OpenMP: threads that wait by spinning slow a training down six times where another process
-# is busy on the same processors, and gain nothing measurable where none is.
+# Read when torch loads its OpenMP: threads that wait by spinning slowed a training down six times where other processes
+# were busy on the same processors.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from components.stage import run_stage

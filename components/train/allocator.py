@@ -8,8 +8,7 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 def keep_freed_memory() -> None:
     """Raises glibc's thresholds (mallopt(3)); does nothing where the C library is another one.
 
-    Without it every activation of some megabytes is mapped, zeroed by the kernel and unmapped in every step; for a
-    small network on a CPU that is a large part of the time.
+    Without it every activation of some megabytes is mapped, zeroed by the kernel and unmapped in every step.
     """
     libc = ctypes.CDLL(None)
     if not hasattr(libc, "mallopt"):
