@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock
+.PHONY: help setup demo test check bench presets lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
@@ -40,6 +40,9 @@ check: .venv/ready  ## lint, types, the layers of the design, the code blocks of
 
 bench: .venv/ready  ## the benchmarks, as ratios in one run
 	@$(BIN)/python -m benchmarks
+
+presets: .venv/ready  ## every preset on the whole line, and the table docs/presets.md
+	@$(BIN)/python -m benchmarks.presets
 
 # A pin without its local version (+cpu), and none of the CUDA packages: each machine takes the torch build it can use.
 lock: .venv/ready  ## renew constraints.txt from the ranges of pyproject.toml

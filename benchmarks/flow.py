@@ -11,47 +11,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
 from benchmarks.ratio import Ratio
+from benchmarks.workspace import ROOT, timed, workspace
 
-ROOT = Path(__file__).parents[1]
 ROUNDS = 5
 NOTHING = "stages:\n  nothing:\n    cmd: exec python -c ''\n    always_changed: true\n"
-
-
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """A copy of the repository's files, as git knows them, with the data sets that were fetched before."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, root / name)
-        if (ROOT / ".tunesmith" / "datasets").exists():
-            shutil.copytree(ROOT / ".tunesmith" / "datasets", root / ".tunesmith" / "datasets")
-        subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
-        yield root
-
-
-def timed(command: list[str], root: Path) -> tuple[float, str]:
-    """Wall seconds of a command that must succeed, and what it printed."""
-    binaries = str(Path(sys.executable).parent)
-    environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(root)}
-    started = time.perf_counter()
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - started
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed: {done.stderr[-2000:]}")
-    return seconds, done.stdout
 
 
 def seconds_to_start_a_stage() -> float:

@@ -14,6 +14,7 @@ os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 import numpy as np  # noqa: E402 the processor is chosen before torch counts them
 import torch  # noqa: E402
+from components.train.optimisation import build_loss, build_optimizer, build_schedule  # noqa: E402
 from pytorch_lightning.callbacks import Callback  # noqa: E402
 
 from components.contracts import AUGMENTED, PREPARED, LabelledArrays, Preprocessing  # noqa: E402
@@ -22,7 +23,6 @@ from components.params import Params, load_params  # noqa: E402
 from components.tasks.augmentation import BatchAugmentation  # noqa: E402
 from components.train.allocator import keep_freed_memory  # noqa: E402
 from components.train.history import History  # noqa: E402
-from components.train.optimisation import build_loss, build_optimizer, build_schedule  # noqa: E402
 from components.train.run import fit  # noqa: E402
 
 BATCH, STEPS = 64, 150

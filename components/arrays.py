@@ -1,11 +1,13 @@
 """Arrays of samples that need not fit in memory: files in the .npy format, walked in slices."""
 
+import math
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from components.errors import DataError
 
@@ -20,41 +22,42 @@ def slices(samples: int, sample_bytes: int) -> Iterator[slice]:
         yield slice(start, min(start + step, samples))
 
 
-def create_npy(path: Path, shape: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+def create_npy(path: Path, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
     """Makes an .npy file of zeros, open for writing through memory.
 
     Args:
         path: the file; its folder exists.
-        shape: samples, height, width, channels.
+        shape: samples, then the shape of one.
+        dtype: of the array.
 
     Returns:
-        uint8, memory-mapped.
+        The array, memory-mapped.
 
     Raises:
         DataError: the disk has no room for it (found out later, this would kill the process).
     """
-    needed = int(np.prod(shape, dtype=object))
+    needed = math.prod(shape) * np.dtype(dtype).itemsize
     free = shutil.disk_usage(path.parent).free
     if needed + ROOM > free:
         raise DataError(
-            f"{path.parent} has room for {free / 1e9:.1f} GB, and {shape[0]} samples of {shape[1]} × {shape[2]} × "
-            f"{shape[3]} need {needed / 1e9:.1f} GB. Make room, or choose a smaller height and width."
+            f"{path.parent} has room for {free / 1e9:.1f} GB, and {shape[0]} samples of "
+            f"{' × '.join(map(str, shape[1:]))} need {needed / 1e9:.1f} GB. Make room, or choose smaller samples "
+            "in params.yaml."
         )
     if needed == 0:  # an empty file cannot be mapped
-        np.save(path, np.empty(shape, np.uint8), allow_pickle=False)
-        return np.empty(shape, np.uint8)
-    return np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+        np.save(path, np.empty(shape, dtype), allow_pickle=False)
+        return np.empty(shape, dtype)
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
 
 
-def copy_rows(source: NDArray[np.uint8], rows: NDArray[np.int64], path: Path) -> None:
+def copy_rows(source: NDArray[Any], rows: NDArray[np.int64], path: Path) -> None:
     """Writes some rows of an array, in the order given, to an .npy file.
 
     Args:
-        source: (samples, height, width, channels) uint8.
+        source: (samples, *shape of one), any dtype.
         rows: (chosen,) int64.
         path: the file to be made; its folder exists.
     """
-    _, height, width, channels = source.shape
-    copy = create_npy(path, (len(rows), height, width, channels))
-    for part in slices(len(rows), height * width * channels):
+    copy = create_npy(path, (len(rows), *source.shape[1:]), source.dtype)
+    for part in slices(len(rows), math.prod(source.shape[1:]) * source.dtype.itemsize):
         copy[part] = source[rows[part]]

@@ -5,6 +5,7 @@ TunesmithError
 ├── SettingsError      a TUNESMITH_* variable says something that cannot be used
 ├── DataError          the data cannot be read, fetched or trusted
 │   ├── ImageRefused       a file is no image that can be used; says why
+│   ├── RowRefused         a row lacks a column, or holds a value that is none
 │   └── ValidationFailed   an expectation about the data does not hold
 ├── LineageError       an input changed while a stage was reading it
 ├── PackageError       a model package is damaged, incomplete or not signed by a trusted key
@@ -47,6 +48,10 @@ class ImageRefused(DataError):
     def __init__(self, reason: Literal["not_an_image", "broken", "too_large"], sentence: str) -> None:
         super().__init__(sentence)
         self.reason = reason
+
+
+class RowRefused(DataError):
+    """A row lacks a column, or holds something that is no value of it; names row, column and what was found."""
 
 
 class ValidationFailed(DataError):

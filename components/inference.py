@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -23,14 +24,15 @@ def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
 
 
 def outputs(
-    session: ort.InferenceSession, names: list[str], inputs: NDArray[np.uint8], batch: int = 512
+    session: ort.InferenceSession, names: list[str], inputs: NDArray[Any], batch: int = 512
 ) -> list[NDArray[np.float32]]:
     """Named outputs of a graph for all samples, each (samples, width).
 
     Args:
         session: an open graph.
-        names: of ``probabilities`` and ``features``, those that are wanted.
-        inputs: (samples, height, width, channels) uint8, at least one sample; may be memory-mapped.
+        names: of the output of the target (:attr:`components.contracts.Target.output`) and ``features``, those that
+            are wanted.
+        inputs: (samples, *shape of one), as the graph takes them; at least one sample; may be memory-mapped.
         batch: samples of one inference.
     """
     console = Console(stderr=True)
@@ -41,31 +43,32 @@ def outputs(
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def probabilities(session: ort.InferenceSession, inputs: NDArray[np.uint8], batch: int = 512) -> NDArray[np.float32]:
-    """Answers of a graph, (samples, classes)."""
-    return outputs(session, ["probabilities"], inputs, batch)[0]
+def answers(session: ort.InferenceSession, inputs: NDArray[Any], batch: int = 512) -> NDArray[np.float32]:
+    """The first output of a graph for all samples, (samples, width): probabilities, or values in the target's unit."""
+    return outputs(session, [session.get_outputs()[0].name], inputs, batch)[0]
 
 
 def latencies(
-    sessions: dict[str, ort.InferenceSession], sample: NDArray[np.uint8], batch: int, repeats: int
+    sessions: dict[str, ort.InferenceSession], samples: dict[str, NDArray[Any]], batch: int, repeats: int
 ) -> dict[str, Latency]:
     """Wall time of one inference of each graph, measured in turn so that a slow moment of the machine hits all of them.
 
     Args:
         sessions: graphs by name.
-        sample: (at least one, height, width, channels) uint8; repeated where it is less than a batch.
+        samples: what each is asked: (at least one, *shape of one), as it takes them; repeated where it is less than a
+            batch.
         batch: samples of one inference.
         repeats: timed inferences of each graph.
 
     Returns:
         Median and 99th percentile of each, in milliseconds.
     """
-    feed = {"inputs": sample[np.arange(batch) % len(sample)]}
+    feeds = {name: {"inputs": samples[name][np.arange(batch) % len(samples[name])]} for name in sessions}
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(WARMUP + repeats):
         for name, session in sessions.items():
             started = time.perf_counter()
-            session.run(None, feed)
+            session.run(None, feeds[name])
             if turn >= WARMUP:
                 times[name].append((time.perf_counter() - started) * 1000)
     return {

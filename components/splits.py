@@ -1,12 +1,19 @@
 """Which split a sample belongs to: a pure function of the hash of its content.
 
-The content is the picture as it was taken: upright, opaque, RGB, at its original size. So a sample keeps its split when
-it is renamed, stripped of its metadata, stored in another lossless format, or resized by other params; and the same
-picture is never in two splits. With hashes of the file's bytes a copy with other metadata could leak from train into
-test; with hashes of the resized array every change of ``ingest.source.height`` would deal all samples anew.
+The content of an image is the picture as it was taken: upright, opaque, RGB, at its original size. So a sample keeps
+its split when it is renamed, stripped of its metadata, stored in another lossless format, or resized by other params;
+and the same picture is never in two splits. With hashes of the file's bytes a copy with other metadata could leak from
+train into test; with hashes of the resized array every change of ``ingest.source.height`` would deal all samples anew.
+
+The content of a text is its words as they are written; of a row, its features. Not the label: what is known of a sample
+must not move it, and the same features with another target belong to the same split.
 """
 
 import hashlib
+import json
+import math
+import unicodedata
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +31,35 @@ def content_sha256(rgb_hwc: NDArray[np.uint8]) -> str:
     """
     height, width, _ = rgb_hwc.shape
     return hashlib.sha256(b"%dx%d RGB\n" % (width, height) + rgb_hwc.tobytes()).hexdigest()
+
+
+def text_sha256(text: str) -> str:
+    """The hash that names a text, in hexadecimal.
+
+    The same for texts that differ only in white space or in how Unicode composes their letters (form NFC).
+
+    Args:
+        text: valid Unicode: no half of a surrogate pair.
+    """
+    words = unicodedata.normalize("NFC", " ".join(text.split()))
+    return hashlib.sha256(b"text\n" + words.encode()).hexdigest()
+
+
+def row_sha256(features: Mapping[str, float | str]) -> str:
+    """The hash that names a row, in hexadecimal; the order of the columns is no part of it, their names are.
+
+    Args:
+        features: numbers, finite or NaN where missing, and categories.
+    """
+    values = {name: _canonical(value) for name, value in features.items()}
+    return hashlib.sha256(b"row\n" + json.dumps(values, sort_keys=True, allow_nan=False).encode()).hexdigest()
+
+
+def _canonical(value: float | str) -> float | str | None:
+    """What is written of a value: nothing for NaN, and one zero for both of them."""
+    if isinstance(value, str):
+        return value
+    return None if math.isnan(value) else value + 0.0
 
 
 def split_of(digits: str, test_share: float | None, validation_share: float) -> Split:

@@ -112,17 +112,23 @@ def status(as_json: Json = False) -> None:
 
 
 @app.command()
-def params(as_json: Json = False) -> None:
-    """Explain every parameter of params.yaml: its place, the values it takes, what it means."""
+def params(
+    task: Annotated[str | None, typer.Argument(help="A task; that of params.yaml here if none is named.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain every parameter of a task's params.yaml: its place, the values it takes, what it means."""
+    if task is None:
+        _enter()
     from dataclasses import asdict
 
-    from components.params.schema import entries
+    from components.params.schema import entries, model_of
     from flows.report import output, print_json, print_params
 
+    found = entries(model_of(task or _params().task))
     if as_json:
-        print_json([asdict(entry) for entry in entries()])
+        print_json([asdict(entry) for entry in found])
     else:
-        print_params(entries(), output())
+        print_params(found, output())
 
 
 @app.command()
@@ -204,6 +210,18 @@ def ui_prefect(port: Port = None) -> None:
     from flows.pages import open_prefect
 
     open_prefect(settings, port)
+
+
+@app.command("lr-find")
+def lr_find(as_json: Json = False) -> None:
+    """Find a learning rate on the prepared data: a range test, its curve, and the line for params.yaml."""
+    settings = _enter()
+    from flows.lr_find import find
+    from flows.report import output, print_json
+
+    found = find(_params(), settings, None if as_json else output())
+    if as_json:
+        print_json(found.model_dump(mode="json"))
 
 
 @app.command()

@@ -1,29 +1,35 @@
 """What ``make demo`` shows: the whole line, what it measured, and five real questions to a real server over HTTP."""
 
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
-import numpy as np
-from PIL import Image
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from components.contracts import COMPRESSED, EVALUATED, PREPARED, Compressed, Evaluated, LabelledArrays, Preprocessing
+from components.contracts import (
+    COMPRESSED,
+    EVALUATED,
+    ClassificationMetrics,
+    Compressed,
+    Evaluated,
+    Metrics,
+    RegressionMetrics,
+)
 from components.errors import ServingError
 from components.params import Params
 from components.registry import Registry
 from components.settings import Settings
+from flows.questions import Question, questions
 from flows.report import columns, run_shown
 from flows.server import served
 
 QUESTIONS = 5
 NEXT = (
-    ("reports/evaluate/report.html", "the report: curves, confusion matrix, worst mistakes"),
+    ("reports/evaluate/report.html", "the report: measures, curves, worst mistakes"),
     ("{program} status", "champion, challenger, what would run, where things are"),
     ("{program} why", "why each stage would run, or that nothing changed"),
     ("{program} ui mlflow", "training curves, versions, packages"),
@@ -47,7 +53,7 @@ def show(settings: Settings, params: Params, console: Console) -> None:
     else:
         if run.outcome == "refused":
             console.print("\nThe gate let nothing through: what is asked here is the champion that there was.")
-        console.print("\n[bold]Asked over HTTP[/], five images of the test split:")
+        console.print(f"\n[bold]Asked over HTTP[/], {QUESTIONS} samples of the test split:")
         with served(settings, params.name) as address:
             _ask(address, console)
     console.print("\n[bold]Where to look next[/]")
@@ -67,13 +73,12 @@ def _measures() -> Table:
     """Every variant as compress and evaluate measured it."""
     compressed = Compressed.read(COMPRESSED / "compressed.json")
     evaluated = Evaluated.read(EVALUATED / "evaluated.json")
-    table = columns("model", "test accuracy", "macro F1", "size", "latency, 1 image", "")
+    names = list(_shown(evaluated.chosen))
+    table = columns("model", *names, "size", "latency, 1 sample", "")
     for variant in compressed.variants:
-        metrics = evaluated.variants[variant.name]
         table.add_row(
             variant.name,
-            f"{metrics.accuracy:.2%}",
-            f"{metrics.macro_f1:.4f}",
+            *_shown(evaluated.variants[variant.name]).values(),
             f"{variant.bytes / 1000:,.0f} kB",
             f"{variant.latency_1.p50:.3f} ms",
             "chosen" if variant.name == compressed.chosen else Text(variant.refused or "", overflow="fold"),
@@ -81,39 +86,35 @@ def _measures() -> Table:
     return table
 
 
+def _shown(metrics: Metrics) -> dict[str, str]:
+    match metrics:
+        case ClassificationMetrics():
+            return {"test accuracy": f"{metrics.accuracy:.2%}", "macro F1": f"{metrics.macro_f1:.4f}"}
+        case RegressionMetrics():
+            return {"test R²": f"{metrics.r2:.4f}", "RMSE": f"{metrics.rmse:,.4g}", "MAE": f"{metrics.mae:,.4g}"}
+
+
 def _ask(address: str, console: Console) -> None:
-    """Sends five images as PNG files and prints each answer beside the truth."""
-    table = columns("POST /predict", "answer", "confidence", "truth", "")
-    for identity, content, truth in _questions():
-        answer = _answer(address, content)
-        right = Text("right", style="green") if answer["label"] == truth else Text("wrong", style="red")
-        table.add_row(
-            f"{identity[:12]}.png, {len(content)} bytes", answer["label"], f"{answer['confidence']:.1%}", truth, right
-        )
+    """Sends some test samples and prints each answer beside the truth."""
+    table = columns("POST /predict", "answer", "", "truth", "")
+    for question in questions(QUESTIONS):
+        answer = _answer(address, question)
+        table.add_row(Text(question.title), *_judged(answer, question.truth))
     console.print(table)
     console.print(Text(f"The last answer in full: {json.dumps(answer, ensure_ascii=False)}"), soft_wrap=True)
 
 
-def _questions() -> list[tuple[str, bytes, str]]:
-    """Five test samples of different classes: id, PNG file, true label."""
-    labels = Preprocessing.read(PREPARED / "preprocessing.json").labels
-    test = LabelledArrays.load(PREPARED / "test")
-    _, first_of_class = np.unique(test.labels, return_index=True)
-    spread = np.linspace(0, len(first_of_class) - 1, min(QUESTIONS, len(first_of_class))).round().astype(int)
-    return [
-        (str(test.ids[index]), _png(test.inputs[index]), labels[test.labels[index]]) for index in first_of_class[spread]
-    ]
+def _judged(answer: Any, truth: str | float) -> tuple[str | Text, ...]:
+    """Answer, what it says of itself, truth, and what a person makes of it."""
+    if isinstance(truth, str):
+        right = Text("right", style="green") if answer["label"] == truth else Text("wrong", style="red")
+        return answer["label"], f"{answer['confidence']:.1%}", truth, right
+    return f"{answer['value']:,.5g}", answer["name"], f"{truth:,.5g}", f"off by {abs(answer['value'] - truth):,.3g}"
 
 
-def _png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
-    """A PNG file of an image (height, width, channels) uint8."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
-
-
-def _answer(address: str, content: bytes) -> Any:
-    answer = httpx.post(f"{address}/predict", content=content, headers={"Content-Type": "image/png"}, timeout=30)
+def _answer(address: str, question: Question) -> Any:
+    headers = {"Content-Type": question.content_type}
+    answer = httpx.post(f"{address}/predict", content=question.content, headers=headers, timeout=30)
     if not answer.is_success:
-        raise ServingError(f"The server at {address} refused an image of the test split: {answer.text}")
+        raise ServingError(f"The server at {address} refused a sample of the test split: {answer.text}")
     return answer.json()

@@ -23,15 +23,17 @@ def run_line(settings: Settings, *, promoting: bool = True, retries: int = 0) ->
         What was done; where nothing was, what had been decided, with every stage unchanged.
 
     Raises:
-        TunesmithError: a stage or a step failed, or the workspace is busy.
+        TunesmithError: a stage or a step failed, the workspace is busy, or this machine cannot train as asked.
     """
     params = load_params()
     with exclusive(settings):
         settled = _settled(params, settings, promoting=promoting)
         if settled is not None:
             return settled
+        from components.train.machine import check_machine
         from flows.orchestrator import prefect_server
 
+        check_machine(params.train)
         with prefect_server(settings):
             from flows.retrain import retrain
 

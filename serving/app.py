@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,33 +13,31 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from components.contracts import ClassTarget, Target, ValueTarget
 from serving.body import multipart_files
-from serving.decoding import NPY_MAGIC, Expected, decode_files, decode_json, decode_npy, decode_picture
+from serving.decoding import Decoder, Limits
 from serving.errors import RequestError
 from serving.instrument import Instrumented
 from serving.metrics import CONTENT_TYPE
 from serving.model import ServedModel
 from serving.worker import Worker
 
-INLINE_BYTES = 2**16
-"""Arrays in smaller bodies are read at once; what may take longer goes to a thread and keeps nobody waiting."""
 ROUTES = {
-    "POST /predict": 'one sample: an image file (as the body or as a file of a form), JSON {"inputs": […]}, or .npy',
-    "POST /predict_batch": 'several samples: a form with image files, JSON {"inputs": [[…], …]}, or .npy',
+    "POST /predict": "one sample",
+    "POST /predict_batch": 'several samples: a JSON list under "inputs"; of images also the files of a form, or .npy',
     "GET /model": "the version that answers, what it takes, and what came of the last look at the registry",
     "GET /readyz": "200 once a version answers",
     "GET /livez": "200 while the process lives",
     "GET /metrics": "for Prometheus",
 }
-SAY_KIND = (
-    "Say what the body is with Content-Type: an image type such as image/png, application/json, application/x-npy,"
-    " or multipart/form-data."
-)
 
 
 async def index(request: Request) -> Response:
     """What this server is, and where to ask."""
-    return JSONResponse({"service": "tunesmith", "model": _worker(request).name, "routes": ROUTES})
+    worker = _worker(request)
+    served = worker.follower.model
+    takes = {"takes": served.decoder.takes} if served else {}
+    return JSONResponse({"service": "tunesmith", "model": worker.name, **takes, "routes": ROUTES})
 
 
 async def model(request: Request) -> Response:
@@ -68,13 +67,9 @@ def _described(served: ServedModel | None) -> dict[str, Any]:
         "digest": served.digest,
         "since": served.since,
         "task": signature.task,
-        "labels": signature.labels,
-        "input": {
-            "height": signature.height,
-            "width": signature.width,
-            "channels": signature.channels,
-            "dtype": "uint8",
-        },
+        "takes": served.decoder.takes,
+        "inputs": signature.inputs.model_dump(mode="json"),
+        "target": signature.target.model_dump(mode="json"),
     }
 
 
@@ -85,14 +80,15 @@ async def metrics(request: Request) -> Response:
 
 async def predict(request: Request) -> Response:
     """One sample."""
-    served, probabilities = await _answers(request, single=True)
-    return _answer(request, served, _prediction(served, probabilities[0]))
+    served, answers = await _answers(request, single=True)
+    return _answer(request, served, _prediction(served.signature.target, answers[0]))
 
 
 async def predict_batch(request: Request) -> Response:
     """Several samples, all answered by one version."""
-    served, probabilities = await _answers(request, single=False)
-    return _answer(request, served, {"predictions": [_prediction(served, row) for row in probabilities]})
+    served, answers = await _answers(request, single=False)
+    target = served.signature.target
+    return _answer(request, served, {"predictions": [_prediction(target, answer) for answer in answers]})
 
 
 async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDArray[np.float32]]:
@@ -100,57 +96,43 @@ async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDAr
     served = worker.follower.model  # read once: a version that is promoted meanwhile has no part in this request
     if served is None:
         raise RequestError(503, worker.follower.following.error or "No version is loaded yet.", {"Retry-After": "2"})
-    expected = Expected(served.signature, worker.settings.max_batch, worker.settings.max_pixels, single)
+    limits = Limits(worker.settings.max_batch, worker.settings.max_pixels, single)
     async with worker.bodies.read(request) as body:
-        inputs = await _decode(request, body, expected)
+        inputs = await _decode(request, body, served.decoder, limits)
     return served, await worker.batcher.infer(served, inputs)
 
 
-async def _decode(request: Request, body: bytes, expected: Expected) -> NDArray[np.uint8]:
+async def _decode(request: Request, body: bytes, decoder: Decoder, limits: Limits) -> NDArray[Any]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind == "multipart/form-data":
-        files = await multipart_files(body, request, 1 if expected.single else expected.max_batch)
-        return await _beside(request, decode_files, files, expected)
-    decode = _decoder(kind, body)
-    if decode is decode_picture:
-        if not expected.single:
-            raise RequestError(
-                415, "Send several images as the files of a form: curl -F image=@a.png -F image=@b.png …"
-            )
-        return await _beside(request, decode, body, expected)
-    if len(body) > INLINE_BYTES:
-        return await _beside(request, decode, body, expected)
-    return decode(body, expected)
+    if kind == "multipart/form-data" and decoder.forms:
+        files = await multipart_files(body, request, 1 if limits.single else limits.max_batch)
+        return await _beside(request, partial(decoder.read_files, limits=limits), files)
+    reading = decoder.reading(kind, body, limits)
+    if reading is None:
+        found = f"said to be {kind[:100]}, which this model does not read" if kind else "of no stated type"
+        raise RequestError(415, f"The body is {found}. Content-Type must be {decoder.types}.")
+    if len(body) > reading.inline_bytes:
+        return await _beside(request, reading.decode, body)
+    return reading.decode(body)
 
 
-def _decoder(kind: str, body: bytes) -> Callable[[bytes, Expected], NDArray[np.uint8]]:
-    if kind == "application/json" or kind.endswith("+json"):
-        return decode_json
-    if kind in ("application/x-npy", "application/npy", "application/x-numpy"):
-        return decode_npy
-    if kind.startswith("image/"):
-        return decode_picture
-    if kind in ("", "application/octet-stream"):
-        return decode_npy if body.startswith(NPY_MAGIC) else decode_picture
-    raise RequestError(415, f"The body is said to be {kind[:100]}, which this server does not read. {SAY_KIND}")
-
-
-async def _beside(
-    request: Request, decode: Callable[[Any, Expected], NDArray[np.uint8]], content: Any, expected: Expected
-) -> NDArray[np.uint8]:
+async def _beside(request: Request, decode: Callable[[Any], NDArray[Any]], content: Any) -> NDArray[Any]:
     thread = _worker(request).decoding
-    return await asyncio.get_running_loop().run_in_executor(thread, decode, content, expected)
+    return await asyncio.get_running_loop().run_in_executor(thread, decode, content)
 
 
-def _prediction(served: ServedModel, probabilities: NDArray[np.float32]) -> dict[str, Any]:
-    shares = [round(value, 6) for value in probabilities.tolist()]
-    best = max(range(len(shares)), key=shares.__getitem__)
-    labels = served.signature.labels
-    return {
-        "label": labels[best],
-        "confidence": shares[best],
-        "probabilities": dict(zip(labels, shares, strict=True)),
-    }
+def _prediction(target: Target, answer: NDArray[np.float32]) -> dict[str, Any]:
+    match target:
+        case ClassTarget():
+            shares = [round(value, 6) for value in answer.tolist()]
+            best = max(range(len(shares)), key=shares.__getitem__)
+            return {
+                "label": target.labels[best],
+                "confidence": shares[best],
+                "probabilities": dict(zip(target.labels, shares, strict=True)),
+            }
+        case ValueTarget():
+            return {"value": answer.item(), "name": target.name}
 
 
 def _answer(request: Request, served: ServedModel, content: dict[str, Any]) -> Response:

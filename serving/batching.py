@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from serving.model import ServedModel
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     model: ServedModel
-    inputs: NDArray[np.uint8]
+    inputs: NDArray[Any]
     answer: asyncio.Future[NDArray[np.float32]]
 
 
@@ -44,15 +45,15 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._drain: asyncio.Task[None] | None = None
 
-    async def infer(self, model: ServedModel, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
+    async def infer(self, model: ServedModel, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Answers the samples of one request.
 
         Args:
             model: computes the answer, whatever is served by then.
-            inputs: (samples, height, width, channels), valid for that model, at most ``max_batch`` samples.
+            inputs: (samples, *shape of one), valid for that model, at most ``max_batch`` samples.
 
         Returns:
-            (samples, labels), probabilities.
+            (samples, width of its target).
 
         Raises:
             Overloaded: the queue is full.

@@ -41,7 +41,7 @@ class BodyReader:
         try:
             await self._collect_in_time(request, chunks)
             if not chunks:
-                raise RequestError(400, "The body is empty: send an image file, JSON or .npy.")
+                raise RequestError(400, "The body is empty; GET / says what may be sent.")
             yield b"".join(chunks)
         finally:
             self._held -= sum(map(len, chunks))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime as ort
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from components.errors import PackageError
 from components.inference import open_graph
 from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
+from serving.decoding import Decoder, build_decoder
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +24,7 @@ class ServedModel:
         digest: of the package.
         signature: what the graph takes and gives.
         since: UTC, ISO 8601: when it was loaded.
+        decoder: from requests to what the graph takes.
         session: the graph, on one thread.
     """
 
@@ -29,11 +32,12 @@ class ServedModel:
     digest: str
     signature: ModelSignature
     since: str
+    decoder: Decoder
     session: ort.InferenceSession
 
-    def infer(self, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities, (samples, labels), of inputs (samples, height, width, channels)."""
-        answers: NDArray[np.float32] = self.session.run(["probabilities"], {"inputs": inputs})[0]
+    def infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
+        """Answers, (samples, width of the target), to inputs (samples, *shape of one)."""
+        answers: NDArray[np.float32] = self.session.run([self.signature.target.output], {"inputs": inputs})[0]
         return answers
 
 
@@ -56,7 +60,7 @@ def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> Ser
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"ONNX Runtime cannot open the graph: {error}") from None
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    model = ServedModel(version, digest, package.signature, since, session)
+    model = ServedModel(version, digest, package.signature, since, build_decoder(package), session)
     check_golden(model, package.golden, max_batch)
     return model
 
@@ -68,28 +72,28 @@ def check_golden(model: ServedModel, golden: GoldenBatch, max_batch: int) -> Non
         PackageError: an answer differs by more than the signature's tolerance, or cannot be given.
     """
     signature = model.signature
-    if not len(golden.inputs) or golden.inputs.shape[1:] != (signature.height, signature.width, signature.channels):
+    if not len(golden.inputs) or golden.inputs.shape[1:] != signature.inputs.shape:
         raise PackageError(f"The golden batch has shape {golden.inputs.shape}, which the signature does not allow.")
     for size in sorted({1, 7, len(golden.inputs), max_batch}):
         difference = _largest_difference(model, golden, size)
         if not difference <= signature.golden_tolerance:  # so that NaN is refused
             raise PackageError(
-                f"The model does not answer its golden batch: in batches of {size} a probability is off by"
+                f"The model does not answer its golden batch: in batches of {size} an answer is off by"
                 f" {difference:.2g}, and {signature.golden_tolerance:.2g} is allowed."
             )
 
 
 def _largest_difference(model: ServedModel, golden: GoldenBatch, size: int) -> float:
     repeated = np.arange(max(size, len(golden.inputs))) % len(golden.inputs)
-    inputs, expected = golden.inputs[repeated], golden.probabilities[repeated]
+    inputs, expected = golden.inputs[repeated], golden.answers[repeated]
     try:
         parts = [model.infer(inputs[at : at + size]) for at in range(0, len(inputs), size)]
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"The graph cannot run its golden batch in batches of {size}: {error}") from None
     answers = np.concatenate(parts)
-    if answers.shape != expected.shape or answers.shape[1] != len(model.signature.labels):
+    if answers.shape != expected.shape or answers.shape[1] != model.signature.target.width:
         raise PackageError(
-            f"The graph gives {answers.shape[1:]} probabilities a sample; the package names"
-            f" {len(model.signature.labels)} labels and golden answers of shape {expected.shape[1:]}."
+            f"The graph gives {answers.shape[1:]} numbers a sample; the package names"
+            f" {model.signature.target.width} and has golden answers of shape {expected.shape[1:]}."
         )
     return float(np.abs(answers - expected).max())

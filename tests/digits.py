@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from components.contracts import AUGMENTED, PREPARED, LabelledArrays, Preprocessing
+from components.contracts import AUGMENTED, PREPARED, ClassTarget, ImageInputs, LabelledArrays, Preprocessing
 
 SIDE = 24
 LABELS = tuple(str(digit) for digit in range(10))
@@ -38,13 +38,10 @@ def write_prepared(root: Path) -> None:
         LabelledArrays(images[part], labels[part], ids[part]).save(root / PREPARED / split)
     scaled = images[:1300] / 255
     Preprocessing(
-        labels=LABELS,
-        height=SIDE,
-        width=SIDE,
-        channels=1,
-        mean=(float(scaled.mean()),),
-        std=(float(scaled.std()),),
-        class_counts=tuple(np.bincount(labels[:1300]).tolist()),
+        inputs=ImageInputs(
+            height=SIDE, width=SIDE, channels=1, mean=(float(scaled.mean()),), std=(float(scaled.std()),)
+        ),
+        target=ClassTarget(labels=LABELS, counts=tuple(np.bincount(labels[:1300]).tolist())),
     ).write(root / PREPARED / "preprocessing.json")
     (root / AUGMENTED).mkdir(parents=True)
     np.save(root / AUGMENTED / "order.npy", np.arange(1300))

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from ruamel.yaml import YAML
 from safetensors.numpy import save_file
 
@@ -11,14 +12,16 @@ from components.contracts import (
     COMPRESSED,
     EVALUATED,
     INGESTED,
+    INPUTS,
     PREPARED,
     REPORTS,
+    SAMPLES,
     TRAINED,
     VALIDATED,
     Compressed,
     Ingested,
+    IngestedImages,
     Latency,
-    Preprocessing,
     TrainedModel,
     Variant,
 )
@@ -29,8 +32,8 @@ from tests.package_factory import (
     DIGITS,
     SIDE,
     TRAINED_ON,
-    digits,
     evaluate_graph,
+    fitted,
     held_out,
     make_graph,
     write_model_parts,
@@ -55,7 +58,7 @@ def make_line(
     params = _params(root, name)
     samples = held_out(labels)
     samples.save(root / PREPARED / "test")
-    _write_records(root, labels, len(samples.labels), run_id)
+    _write_records(root, labels, run_id)
     graph = root / COMPRESSED / "fp32.onnx"
     make_graph(graph, bias=bias, labels=labels)
     _compressed(graph).write(root / COMPRESSED / "compressed.json")
@@ -97,29 +100,31 @@ def _params(root: Path, name: str) -> Params:
     return parse_params(text)
 
 
-def _write_records(root: Path, labels: tuple[str, ...], tested: int, run_id: str) -> None:
-    Ingested(
-        labels=labels,
-        height=SIDE,
-        width=SIDE,
-        channels=1,
-        samples={"train": TRAINED_ON, "validation": 0, "test": tested},
-        quarantined={"duplicate": 3},
-        own_test_split=True,
-    ).write(root / INGESTED / "ingested.json")
-    Preprocessing(
-        labels=labels,
-        height=SIDE,
-        width=SIDE,
-        channels=1,
-        mean=(0.3,),
-        std=(0.4,),
-        class_counts=tuple(np.bincount(digits().labels[:TRAINED_ON], minlength=len(labels)).tolist()),
-    ).write(root / PREPARED / "preprocessing.json")
-    TrainedModel(run_id=run_id, epochs=3, best_epoch=2, validation_accuracy=0.9, parameters=650).write(
+def _write_records(root: Path, labels: tuple[str, ...], run_id: str) -> None:
+    write_ingested(root, labels)
+    fitted(labels).write(root / PREPARED / "preprocessing.json")
+    TrainedModel(run_id=run_id, epochs=3, best_epoch=2, validation_score=0.9, parameters=650).write(
         root / TRAINED / "trained.json"
     )
     write_json(root / VALIDATED / "profile.json", {"labels": [0.1] * len(labels)})
+
+
+def write_ingested(root: Path, labels: tuple[str, ...] = DIGITS) -> None:
+    """The held-out digits of some classes as the stage ``ingest`` leaves them, beside the number of the others."""
+    samples = held_out(labels)
+    (root / INGESTED).mkdir(parents=True, exist_ok=True)
+    np.save(root / INPUTS, samples.inputs)
+    names = [labels[label] for label in samples.labels]
+    pd.DataFrame({"id": samples.ids, "label": names, "split": "test"}).to_parquet(root / SAMPLES)
+    Ingested(
+        content=IngestedImages(height=SIDE, width=SIDE, channels=1),
+        labels=labels,
+        label_name="digit",
+        summaries=("brightness", "contrast"),
+        samples={"train": TRAINED_ON, "validation": 0, "test": len(samples.labels)},
+        quarantined={"duplicate": 3},
+        own_test_split=True,
+    ).write(root / INGESTED / "ingested.json")
 
 
 def _compressed(graph: Path) -> Compressed:
@@ -127,7 +132,7 @@ def _compressed(graph: Path) -> Compressed:
         name="fp32",
         file="fp32.onnx",
         bytes=graph.stat().st_size,
-        validation_accuracy=0.9,
+        validation_score=0.9,
         latency_1=Latency(p50=0.02, p99=0.03),
         latency_32=Latency(p50=0.2, p99=0.3),
         refused=None,

@@ -15,11 +15,18 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.numpy import save_file
 from sklearn.datasets import load_digits
 
-from components.contracts import Evaluated, LabelledArrays
-from components.evaluate.metrics import measure
+from components.contracts import (
+    BaselineResult,
+    ClassTarget,
+    Evaluated,
+    ImageInputs,
+    LabelledArrays,
+    Preprocessing,
+)
+from components.evaluate.classes.metrics import measure_classes, wilson_interval
 from components.evaluate.reference import drift_reference, golden_batch
 from components.files import write_text
-from components.inference import open_graph, probabilities
+from components.inference import answers, open_graph
 from components.package import ModelSignature, Provenance, seal
 from components.package.model import (
     CARD,
@@ -109,12 +116,17 @@ def _nearest_centroid(weights: NDArray[np.float32], offsets: NDArray[np.float32]
 def evaluate_graph(graph: Path, labels: tuple[str, ...] = DIGITS) -> Evaluated:
     """What the stage ``evaluate`` would say of it."""
     samples = held_out(labels)
-    metrics = measure(probabilities(open_graph(graph), samples.inputs), samples.labels, labels, bins=15)
+    metrics = measure_classes(answers(open_graph(graph), samples.inputs), samples.labels, labels, bins=15)
+    first = samples.labels == 0
     return Evaluated(
         chosen=metrics,
         variants={"fp32": metrics},
-        baseline="majority",
-        baseline_accuracy=float((samples.labels == 0).mean()),
+        baseline=BaselineResult(
+            name="majority",
+            description="always the first class",
+            score=float(first.mean()),
+            interval=wilson_interval(int(first.sum()), len(first)),
+        ),
         champion=None,
     )
 
@@ -122,8 +134,9 @@ def evaluate_graph(graph: Path, labels: tuple[str, ...] = DIGITS) -> Evaluated:
 def write_model_parts(folder: Path, graph: Path, labels: tuple[str, ...] = DIGITS) -> None:
     """Golden batch and drift reference of a graph, as the stage ``evaluate`` writes them."""
     session, samples = open_graph(graph), held_out(labels)
-    golden_batch(session, samples, 16).save(folder / GOLDEN)
-    drift_reference(session, samples.inputs).save(folder / REFERENCE)
+    known = fitted(labels)
+    golden_batch(session, known.target, samples, 16).save(folder / GOLDEN)
+    drift_reference(session, known, samples).save(folder / REFERENCE)
 
 
 def make_package(
@@ -149,13 +162,21 @@ def make_package(
     return seal(folder, settings.private_key, settings.public_keys)
 
 
+def fitted(labels: tuple[str, ...] = DIGITS) -> Preprocessing:
+    """What the stage ``prepare`` would have found."""
+    names = np.array(DIGITS)[digits().labels[:TRAINED_ON]]
+    return Preprocessing(
+        inputs=ImageInputs(height=SIDE, width=SIDE, channels=1, mean=(0.3,), std=(0.4,)),
+        target=ClassTarget(labels=labels, counts=tuple(int((names == label).sum()) for label in labels)),
+    )
+
+
 def _signature(labels: tuple[str, ...]) -> ModelSignature:
+    known = fitted(labels)
     return ModelSignature(
         task="image_classification",
-        labels=labels,
-        height=SIDE,
-        width=SIDE,
-        channels=1,
+        inputs=known.inputs,
+        target=known.target,
         features=SIDE * SIDE,
         golden_tolerance=1e-4,
     )

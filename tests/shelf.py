@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -64,8 +65,8 @@ def copy_of(empty: Path, folder: Path, **more: object) -> Shelf:
     return Shelf(settings, folder)
 
 
-def answers(package: Path, inputs: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What ONNX Runtime says when it is asked directly: probabilities, (samples, labels)."""
+def answers(package: Path, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    """What ONNX Runtime says when it is asked directly: (samples, width of the target)."""
     session = onnxruntime.InferenceSession(package / MODEL, providers=["CPUExecutionProvider"])
-    probabilities: NDArray[np.float32] = session.run(["probabilities"], {"inputs": inputs})[0]
-    return probabilities
+    found: NDArray[np.float32] = session.run([session.get_outputs()[0].name], {"inputs": inputs})[0]
+    return found

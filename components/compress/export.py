@@ -1,42 +1,59 @@
-"""From a network to an ONNX graph that takes what a file decoder gives."""
+"""From a network to an ONNX graph that takes what a decoder gives."""
 
 import logging
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from components.nets import Network, Preprocess
+from components.contracts import ClassTarget, Target, ValueTarget
+from components.nets import Network
 
-OUTPUTS = ("probabilities", "features")
+
+class Value(nn.Module):
+    """From what a network learned of a value to the value, in its own unit."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, target: ValueTarget) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(target.mean), persistent=False)
+        self.register_buffer("std", torch.tensor(target.std), persistent=False)
+
+    def forward(self, standardised: Tensor) -> Tensor:
+        """Times the training deviation, plus the training mean."""
+        return standardised * self.std + self.mean
 
 
 class ServedNetwork(nn.Module):
-    """Preprocessing, network and softmax in one: training and serving cannot disagree about any of them."""
+    """Preprocessing, network and answer in one: training and serving cannot disagree about any of them."""
 
-    def __init__(self, preprocess: Preprocess, network: Network) -> None:
+    def __init__(self, preprocess: nn.Module, network: Network, target: Target) -> None:
         super().__init__()
-        self.preprocess, self.network = preprocess, network
+        self.preprocess, self.network, self.target = preprocess, network, target
+        self.answer = nn.Softmax(dim=1) if isinstance(target, ClassTarget) else Value(target)
 
     def forward(self, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, height, width, channels) uint8 -> probabilities (batch, classes), features (batch, features)."""
+        """(batch, *shape of one sample) -> answers (batch, target.width), features (batch, features)."""
         features = self.network.body(self.preprocess(inputs))
-        return self.network.head(features).softmax(dim=1), features
+        return self.answer(self.network.head(features)), features
 
 
-def export_onnx(served: ServedNetwork, shape: tuple[int, int, int], path: Path) -> None:
+def export_onnx(served: ServedNetwork, samples: NDArray[Any], path: Path) -> None:
     """Writes the graph, with a free batch size, in one file.
 
     Args:
         served: in evaluation mode.
-        shape: height, width and channels of an input.
+        samples: (at least one, *shape of one), to trace the network with.
         path: the .onnx file.
     """
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it names each operator of a library that is not here
-    example = torch.zeros((2, *shape), dtype=torch.uint8)
+    example = torch.from_numpy(samples[np.arange(2) % len(samples)])  # a batch of one would be taken for a constant
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # deprecations inside the exporter itself
         torch.onnx.export(
@@ -44,7 +61,7 @@ def export_onnx(served: ServedNetwork, shape: tuple[int, int, int], path: Path) 
             (example,),
             path,
             input_names=["inputs"],
-            output_names=list(OUTPUTS),
+            output_names=[served.target.output, "features"],
             dynamo=True,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             external_data=False,
@@ -52,8 +69,8 @@ def export_onnx(served: ServedNetwork, shape: tuple[int, int, int], path: Path) 
         )
 
 
-def torch_probabilities(served: ServedNetwork, inputs: NDArray[np.uint8], batch: int = 512) -> NDArray[np.float32]:
-    """The network's own answers, (samples, classes), computed in float32."""
+def torch_answers(served: ServedNetwork, inputs: NDArray[Any], batch: int = 512) -> NDArray[np.float32]:
+    """The network's own answers, (samples, target.width), computed in float32."""
     with torch.inference_mode():
         parts = [served(torch.from_numpy(inputs[start : start + batch]))[0] for start in range(0, len(inputs), batch)]
     return torch.cat(parts).numpy()

@@ -23,9 +23,10 @@ from components.contracts import (
     Split,
     TrainedModel,
 )
-from components.evaluate.baseline import Baseline
-from components.evaluate.metrics import CalibrationBins
-from components.evaluate.mistakes import Mistake
+from components.evaluate.baselines.result import Baseline
+from components.evaluate.classes.metrics import CalibrationBins
+from components.evaluate.classes.mistakes import Mistake
+from components.evaluate.values.errors import LargeError
 from components.files import read_json
 
 
@@ -34,7 +35,7 @@ class Inputs:
     """What the stages before have left.
 
     Attributes:
-        fitted: labels and shape of the samples.
+        fitted: what the samples are.
         own_test_split: whether the source came with a test split of its own.
         splits: the samples.
         trained: how training ended.
@@ -53,7 +54,7 @@ class Inputs:
 
     @classmethod
     def read(cls) -> Self:
-        """Reads everything but the champion; the images stay on disk until they are needed."""
+        """Reads everything but the champion; the samples stay on disk until they are needed."""
         return cls(
             fitted=Preprocessing.read(PREPARED / "preprocessing.json"),
             own_test_split=Ingested.read(INGESTED / "ingested.json").own_test_split,
@@ -75,21 +76,45 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class ClassDetail:
+    """What the report tells of a classifier beside its measures.
+
+    Attributes:
+        probabilities: (samples, classes) float32, the answers.
+        calibration: the answers by confidence.
+        mistakes: the worst, the worst first.
+    """
+
+    probabilities: NDArray[np.float32]
+    calibration: CalibrationBins
+    mistakes: tuple[Mistake, ...]
+
+
+@dataclass(frozen=True)
+class ValueDetail:
+    """What the report tells of a regression beside its measures.
+
+    Attributes:
+        values: (samples,) float32, the answers.
+        errors: the largest, the largest first.
+    """
+
+    values: NDArray[np.float32]
+    errors: tuple[LargeError, ...]
+
+
+@dataclass(frozen=True)
 class Findings:
     """What was found about the chosen model on the test split.
 
     Attributes:
         evaluated: the held-out measures.
         baseline: what it was measured against.
-        probabilities: (samples, classes) float32, the answers.
-        calibration: the answers by confidence.
-        mistakes: the worst, the worst first.
+        detail: what is told of models of this kind alone.
         digests: sha256 of what the model is and what it was measured on, by name.
     """
 
     evaluated: Evaluated
     baseline: Baseline
-    probabilities: NDArray[np.float32]
-    calibration: CalibrationBins
-    mistakes: tuple[Mistake, ...]
+    detail: ClassDetail | ValueDetail
     digests: dict[str, str]

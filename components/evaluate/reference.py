@@ -5,45 +5,56 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from components.contracts import LabelledArrays
-from components.evaluate.sampling import balanced, order_statistics
-from components.inference import outputs, probabilities
+from components.contracts import ClassTarget, LabelledArrays, Preprocessing, Target
+from components.evaluate.sampling import balanced, order_statistics, proportional
+from components.inference import answers, outputs
 from components.package import GoldenBatch
 from components.package.reference import DriftReference
-from components.tasks.summaries import summarise_images
+from components.tasks.summaries import summarise
 
 POINTS = 1000
 COMPONENTS = 16
 BATCH = 512
 
 
-def golden_batch(session: ort.InferenceSession, validation: LabelledArrays, count: int) -> GoldenBatch:
-    """The first validation samples of each class in turn, with the answers of the chosen graph.
+def golden_batch(session: ort.InferenceSession, target: Target, validation: LabelledArrays, count: int) -> GoldenBatch:
+    """Some validation samples with the answers of the chosen graph.
+
+    Of classes, the first of each in turn; of values, evenly spaced from the smallest to the largest.
 
     Args:
         session: the chosen graph.
+        target: what it gives.
         validation: at least one sample.
         count: samples, at most.
     """
-    inputs = validation.inputs[balanced(validation.labels, count)]
-    return GoldenBatch(inputs, probabilities(session, inputs))
+    pick = balanced if isinstance(target, ClassTarget) else proportional
+    inputs = validation.inputs[pick(validation.labels, count)]
+    return GoldenBatch(inputs, answers(session, inputs))
 
 
-def drift_reference(session: ort.InferenceSession, inputs: NDArray[np.uint8]) -> DriftReference:
+def drift_reference(session: ort.InferenceSession, fitted: Preprocessing, validation: LabelledArrays) -> DriftReference:
     """How a split looks to the chosen graph.
 
     Args:
         session: the chosen graph.
-        inputs: (samples, height, width, channels) uint8, at least two samples.
+        fitted: what the samples are, and what the graph gives.
+        validation: at least two samples.
     """
-    answers, features = outputs(session, ["probabilities", "features"], inputs)
-    batches = [summarise_images(inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
+    inputs = validation.inputs
+    given, features = outputs(session, [fitted.target.output, "features"], inputs)
+    batches = [summarise(fitted.inputs, inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
     components = PCA(min(COMPONENTS, *features.shape), random_state=0).fit(features)
     return DriftReference(
         summaries=order_statistics(np.concatenate(batches), POINTS),
-        confidences=order_statistics(answers.max(axis=1), POINTS),
-        class_counts=np.bincount(answers.argmax(axis=1), minlength=answers.shape[1]),
+        answers=order_statistics(given.max(axis=1), POINTS),
+        class_counts=_class_counts(fitted.target, given),
         feature_mean=components.mean_.astype(np.float32),
         feature_components=components.components_.astype(np.float32),
         feature_deviations=np.sqrt(components.explained_variance_).astype(np.float32),
     )
+
+
+def _class_counts(target: Target, given: NDArray[np.float32]) -> NDArray[np.int64]:
+    classes = target.width if isinstance(target, ClassTarget) else 0
+    return np.bincount(given.argmax(axis=1), minlength=classes) if classes else np.empty(0, np.int64)

@@ -1,14 +1,16 @@
 """Which samples stand for a split: chosen by label and position alone, so that the same data gives the same choice."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 
-def proportional(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Picks samples so that each class keeps its share (systematic sampling of the samples sorted by class).
+def proportional(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Picks samples so that each class keeps its share, or values theirs (systematic sampling of the sorted samples).
 
     Args:
-        labels: (samples,) classes.
+        labels: (samples,) classes, or values.
         count: how many to pick, at most.
 
     Returns:

@@ -1,7 +1,10 @@
 """Numbers and facts of the report as a person reads them."""
 
+from components.contracts import ImageInputs, RowInputs, Target, TextInputs
+from components.contracts import Inputs as ModelInputs
 from components.evaluate.findings import Findings, Inputs
 from components.params import Params, Section
+from components.tasks.score import shown_difference, shown_score
 
 NBSP = "\u00a0"
 
@@ -15,6 +18,21 @@ def points(difference: float) -> str:
     """A difference of two shares in percentage points, with its sign: 0.0062 → ``+0.62 points``."""
     sign = "−" if difference < 0 else "+"
     return f"{sign}{abs(difference) * 100:.2f}{NBSP}points"
+
+
+def score(target: Target, value: float) -> str:
+    """``91.43 %`` of an accuracy, ``0.9812`` of an R²."""
+    return shown_score(target, value).replace("%", f"{NBSP}%")
+
+
+def difference(target: Target, value: float) -> str:
+    """A difference of two scores, with its sign: ``+0.62 points`` of an accuracy, ``+0.0062`` of an R²."""
+    return shown_difference(target, value).replace("-", "−").replace(" ", NBSP)
+
+
+def quantity(value: float) -> str:
+    """A value of the target, to four significant digits: 3932.8 → ``3,933``."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def count(number: int) -> str:
@@ -41,31 +59,43 @@ def facts(params: Params, inputs: Inputs, findings: Findings) -> list[tuple[str,
     """Where the model comes from: name and value of each fact."""
     train, trained, fitted = params.train, inputs.trained, inputs.fitted
     seconds = sum(epoch.seconds for epoch in inputs.history)
+    best = score(fitted.target, trained.validation_score)
     return [
         ("Model", params.name),
         ("Task", params.task.replace("_", " ")),
-        ("Input", f"{fitted.height} × {fitted.width} × {fitted.channels}, uint8"),
+        ("Input", _input(fitted.inputs)),
         ("Network", f"{_arguments(train.network)}: {trained.parameters:,} parameters"),
+        ("Initialisation", _arguments(train.initialisation)),
         ("Loss", _arguments(train.loss)),
+        ("Regularisation", _arguments(train.regularisation)),
         ("Optimizer", _arguments(train.optimizer)),
         ("Schedule", _arguments(train.schedule)),
+        ("Warmup", _arguments(train.warmup) if train.warmup else "none"),
+        ("Averaging", _arguments(train.averaging)),
         ("Training", f"{trained.epochs} epochs in {seconds:.0f} s, batches of {train.batch_size}, {train.precision}"),
-        (
-            "Best epoch",
-            f"{trained.best_epoch}, {percent(trained.validation_accuracy, 2)} of the validation samples right",
-        ),
+        ("Best epoch", f"{trained.best_epoch}, validation {fitted.target.score} {best}"),
         ("Seed", str(params.seed)),
         ("Training run", trained.run_id),
         *((f"sha256, {name}", digest) for name, digest in findings.digests.items()),
     ]
 
 
+def _input(inputs: ModelInputs) -> str:
+    match inputs:
+        case ImageInputs(height=height, width=width, channels=channels):
+            return f"images, {height} × {width} × {channels}, uint8"
+        case TextInputs(vocabulary=vocabulary, length=length):
+            return f"texts, the first {length} tokens of a vocabulary of {vocabulary:,}"
+        case RowInputs(columns=columns):
+            return f"rows: {', '.join(column.name for column in columns)}"
+
+
 def _arguments(section: Section) -> str:
-    """A named section on one line: ``cnn (filters 32, 64, 64; dense 64)``."""
+    """A section on one line: ``cnn (filters 32, 64, 64; dense 64)``."""
     values = section.model_dump(mode="json")
-    name = values.pop("name")
+    name = values.pop("name", "")
     shown = "; ".join(f"{key.replace('_', ' ')} {_value(value)}" for key, value in values.items())
-    return f"{name} ({shown})" if shown else name
+    return f"{name} ({shown})" if name and shown else name or shown
 
 
 def _value(value: object) -> str:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.stats import binomtest
 
-from components.contracts import Incomparable
+from components.contracts import Incomparable, Target
 from components.gate.decision import NOTHING_NEW, Check, GateDecision
-from components.params.sections import GateParams
+from components.gate.duels import ClassDuel, Rival, SameGraph, ValueDuel, Withdrawn, mcnemar_worse, wilcoxon_worse
+from components.params.sections import ClassificationGateParams, GateParams
+from components.tasks.score import accuracy, r_squared, shown_difference, shown_score
 
 
 @dataclass(frozen=True)
@@ -17,72 +17,19 @@ class Candidate:
 
     Attributes:
         version: its number.
+        target: what it gives.
         graph_bytes: size of its ONNX graph.
-        accuracy: on the whole test split.
+        score: on the whole test split.
         baseline: the simple model that it was measured against.
-        baseline_accuracy: that model's, on the same samples.
+        baseline_score: that model's, on the same samples.
     """
 
     version: int
+    target: Target
     graph_bytes: int
-    accuracy: float
+    score: float
     baseline: str
-    baseline_accuracy: float
-
-
-@dataclass(frozen=True, eq=False)
-class Duel:
-    """Challenger and champion on the same samples, which neither was trained on.
-
-    Attributes:
-        champion: the champion's version.
-        labels: names of the classes that the samples are of.
-        truth: (samples,) int64, index into ``labels``; at least one sample.
-        challenger_answers: (samples,) int64, likewise; -1 for any other class.
-        champion_answers: (samples,) int64, likewise.
-        challenger_ms: median time for one sample, one thread.
-        champion_ms: the champion's, measured in turn with it.
-        remark: a sentence about the choice of the samples, or nothing.
-    """
-
-    champion: int
-    labels: tuple[str, ...]
-    truth: NDArray[np.int64]
-    challenger_answers: NDArray[np.int64]
-    champion_answers: NDArray[np.int64]
-    challenger_ms: float
-    champion_ms: float
-    remark: str = ""
-
-
-@dataclass(frozen=True)
-class SameGraph:
-    """A champion that is the challenger itself under another number.
-
-    Attributes:
-        champion: the champion's version.
-        sha256: of the graph of both.
-    """
-
-    champion: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class Withdrawn:
-    """A version with the challenger's graph that was rolled back, and was not champion again since.
-
-    Attributes:
-        version: its number.
-        reason: why it was rolled back, in the words of whoever did it.
-    """
-
-    version: int
-    reason: str
-
-
-Rival = Duel | Incomparable | SameGraph | Withdrawn | None
-"""What stands against the challenger; None: nothing."""
+    baseline_score: float
 
 
 def decide(name: str, candidate: Candidate, champion: int | None, rival: Rival, gate: GateParams) -> GateDecision:
@@ -109,19 +56,27 @@ def decide(name: str, candidate: Candidate, champion: int | None, rival: Rival, 
 
 
 def _against(rival: Rival, gate: GateParams) -> list[Check]:
-    if rival is None:
-        return []
-    if isinstance(rival, SameGraph):
-        sentence = f"It is the very same graph as version {rival.champion}, so there is nothing to promote."
-        return [Check(name=NOTHING_NEW, passed=False, figures={"graph": rival.sha256}, sentence=sentence)]
-    if isinstance(rival, Withdrawn):
-        return [_withdrawn(rival)]
-    if isinstance(rival, Incomparable):
-        sentence = (
-            f"It cannot be compared with version {rival.version}: {rival.reason} Promote it by hand if that is meant."
-        )
-        return [Check(name="comparison", passed=False, figures={"reason": rival.reason}, sentence=sentence)]
-    return [_accuracy(rival, gate), _paired_test(rival, gate), _recalls(rival, gate), _latency(rival, gate)]
+    match rival:
+        case None:
+            return []
+        case SameGraph():
+            sentence = f"It is the very same graph as version {rival.champion}, so there is nothing to promote."
+            return [Check(name=NOTHING_NEW, passed=False, figures={"graph": rival.sha256}, sentence=sentence)]
+        case Withdrawn():
+            return [_withdrawn(rival)]
+        case Incomparable():
+            return [_incomparable(rival)]
+        case ClassDuel():
+            return [_score(rival, gate), _mcnemar(rival, gate), *_recalls(rival, gate), _latency(rival, gate)]
+        case ValueDuel():
+            return [_score(rival, gate), _wilcoxon(rival, gate), _latency(rival, gate)]
+
+
+def _incomparable(rival: Incomparable) -> Check:
+    sentence = (
+        f"It cannot be compared with version {rival.version}: {rival.reason} Promote it by hand if that is meant."
+    )
+    return Check(name="comparison", passed=False, figures={"reason": rival.reason}, sentence=sentence)
 
 
 def _withdrawn(rival: Withdrawn) -> Check:
@@ -137,44 +92,39 @@ def _withdrawn(rival: Withdrawn) -> Check:
     )
 
 
-def _accuracy(duel: Duel, gate: GateParams) -> Check:
-    samples = len(duel.truth)
-    challenger = int((duel.challenger_answers == duel.truth).sum())
-    champion = int((duel.champion_answers == duel.truth).sum())
-    passed = (champion - challenger) / samples <= gate.max_accuracy_drop
+def _scores(duel: ClassDuel | ValueDuel) -> tuple[float, float]:
+    """The challenger's and the champion's."""
+    match duel:
+        case ClassDuel():
+            return accuracy(duel.challenger_answers, duel.truth), accuracy(duel.champion_answers, duel.truth)
+        case ValueDuel():
+            return r_squared(duel.challenger_answers, duel.truth), r_squared(duel.champion_answers, duel.truth)
+
+
+def _score(duel: ClassDuel | ValueDuel, gate: GateParams) -> Check:
+    challenger, champion = _scores(duel)
+    passed = round(champion - challenger, 12) <= gate.max_score_drop  # 0.91 - 0.9 is a drop of 0.01
+    rule = f"at most {_lost(duel.target, gate.max_score_drop)} may be lost"
     sentence = (
-        f"It is right on {challenger / samples:.2%} of the same {samples:,} samples, version {duel.champion} on "
-        f"{champion / samples:.2%}{_allowed(passed, f'at most {_points(gate.max_accuracy_drop)} may be lost')}."
+        f"Its {duel.target.score} is {shown_score(duel.target, challenger)} on the same {len(duel.truth):,} samples, "
+        f"version {duel.champion}'s {shown_score(duel.target, champion)}{_allowed(passed, rule)}."
     )
-    figures = {"challenger": challenger / samples, "champion": champion / samples, "samples": samples}
+    figures = {"challenger": challenger, "champion": champion, "samples": len(duel.truth)}
     return Check(
-        name="accuracy",
+        name="score",
         passed=passed,
-        figures=figures | {"max_drop": gate.max_accuracy_drop},
+        figures=figures | {"max_drop": gate.max_score_drop},
         sentence=f"{sentence} {duel.remark}".strip(),
     )
 
 
-def worse_p_value(only_challenger_right: int, only_champion_right: int) -> float:
-    """Exact one-sided McNemar test (1947, doi:10.1007/BF02295996) against "the challenger is no worse".
-
-    Returns:
-        The probability that the challenger alone is right so rarely, if both were right equally often; 1 where the two
-        never differ.
-    """
-    differing = only_challenger_right + only_champion_right
-    return float(binomtest(only_challenger_right, differing, 0.5, alternative="less").pvalue) if differing else 1.0
-
-
-def _paired_test(duel: Duel, gate: GateParams) -> Check:
-    challenger, champion = duel.challenger_answers == duel.truth, duel.champion_answers == duel.truth
-    gained, lost = int((challenger & ~champion).sum()), int((champion & ~challenger).sum())
-    p_value = worse_p_value(gained, lost)
+def _mcnemar(duel: ClassDuel, gate: GateParams) -> Check:
+    gained, lost = duel.only_challenger_right, duel.only_champion_right
+    p_value = mcnemar_worse(gained, lost)
     passed = p_value >= gate.significance
-    verdict = "it is not shown to be worse" if passed else "it is worse, and not by chance"
     sentence = (
-        f"It alone is right on {gained:,} samples, version {duel.champion} alone on {lost:,}: {verdict} (one-sided "
-        f"exact McNemar test, p = {p_value:.2g}, level {gate.significance:g})."
+        f"It alone is right on {gained:,} samples, version {duel.champion} alone on {lost:,}: {_verdict(passed)} "
+        f"(one-sided exact McNemar test, p = {p_value:.2g}, level {gate.significance:g})."
     )
     figures = {"only_challenger_right": gained, "only_champion_right": lost, "p_value": p_value}
     return Check(
@@ -182,28 +132,44 @@ def _paired_test(duel: Duel, gate: GateParams) -> Check:
     )
 
 
-def _recalls(duel: Duel, gate: GateParams) -> Check:
-    drops = {}
-    for index, label in enumerate(duel.labels):
-        members = duel.truth == index
-        if members.any():
-            found = [
-                int((answers[members] == index).sum()) for answers in (duel.champion_answers, duel.challenger_answers)
-            ]
-            drops[label] = (found[0] - found[1]) / int(members.sum())
+def _wilcoxon(duel: ValueDuel, gate: GateParams) -> Check:
+    excess = duel.excess
+    closer, further = int((excess < 0).sum()), int((excess > 0).sum())
+    p_value = wilcoxon_worse(excess)
+    passed = p_value >= gate.significance
+    sentence = (
+        f"It is closer to the truth on {closer:,} samples, version {duel.champion} on {further:,}: {_verdict(passed)} "
+        f"(one-sided Wilcoxon signed-rank test, p = {p_value:.2g}, level {gate.significance:g})."
+    )
+    figures = {"closer": closer, "further": further, "median_excess": float(np.median(excess)), "p_value": p_value}
+    return Check(
+        name="paired_test", passed=passed, figures=figures | {"significance": gate.significance}, sentence=sentence
+    )
+
+
+def _verdict(passed: bool) -> str:
+    return "it is not shown to be worse" if passed else "it is worse, and not by chance"
+
+
+def _recalls(duel: ClassDuel, gate: GateParams) -> list[Check]:
+    if not isinstance(gate, ClassificationGateParams):
+        return []
+    drops = duel.recall_drops()
     worst = max(drops, key=lambda label: drops[label])
     passed = drops[worst] <= gate.max_class_recall_drop
     most = f"The most recall that a class lost is {_points(drops[worst])} ({worst})"
     rule = _allowed(passed, f"{_points(gate.max_class_recall_drop)} are allowed")
-    return Check(
-        name="class_recall",
-        passed=passed,
-        figures={"drops": drops, "max_drop": gate.max_class_recall_drop},
-        sentence=f"{most if drops[worst] > 0 else 'No class lost recall'}{rule}.",
-    )
+    return [
+        Check(
+            name="class_recall",
+            passed=passed,
+            figures={"drops": drops, "max_drop": gate.max_class_recall_drop},
+            sentence=f"{most if drops[worst] > 0 else 'No class lost recall'}{rule}.",
+        )
+    ]
 
 
-def _latency(duel: Duel, gate: GateParams) -> Check:
+def _latency(duel: ClassDuel | ValueDuel, gate: GateParams) -> Check:
     ratio = duel.challenger_ms / duel.champion_ms
     passed = ratio <= gate.max_latency_ratio
     sentence = (
@@ -227,17 +193,18 @@ def _size(candidate: Candidate, gate: GateParams) -> Check:
 
 
 def _gain(candidate: Candidate, gate: GateParams) -> Check:
-    gain = round(candidate.accuracy - candidate.baseline_accuracy, 12)  # 0.6 - 0.5 is a gain of 0.1
+    gain = round(candidate.score - candidate.baseline_score, 12)  # 0.6 - 0.5 is a gain of 0.1
     passed = gain >= gate.min_gain_over_baseline
-    figures = {"accuracy": candidate.accuracy, "baseline": candidate.baseline_accuracy, "gain": gain}
+    target = candidate.target
+    figures = {"score": candidate.score, "baseline": candidate.baseline_score, "gain": gain}
+    asked = f"a gain of {_lost(target, gate.min_gain_over_baseline)} is asked"
     return Check(
         name="gain_over_baseline",
         passed=passed,
         figures=figures | {"min_gain": gate.min_gain_over_baseline},
         sentence=(
-            f"It is right on {candidate.accuracy:.2%} of the test split, the baseline {candidate.baseline} on "
-            f"{candidate.baseline_accuracy:.2%}"
-            f"{_allowed(passed, f'a gain of {_points(gate.min_gain_over_baseline)} is asked')}."
+            f"Its {target.score} on the test split is {shown_score(target, candidate.score)}, that of the baseline "
+            f"{candidate.baseline} {shown_score(target, candidate.baseline_score)}{_allowed(passed, asked)}."
         ),
     )
 
@@ -245,6 +212,10 @@ def _gain(candidate: Candidate, gate: GateParams) -> Check:
 def _allowed(passed: bool, rule: str) -> str:
     """The rule, where it was broken."""
     return "" if passed else f"; {rule}"
+
+
+def _lost(target: Target, difference: float) -> str:
+    return shown_difference(target, difference).removeprefix("+")
 
 
 def _points(share: float) -> str:

@@ -2,15 +2,29 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
-from components.contracts import PREPARED, REPORTS, Incomparable, LabelledArrays, Preprocessing
+from numpy.typing import NDArray
+
+from components.contracts import (
+    PREPARED,
+    REPORTS,
+    ClassTarget,
+    Evaluated,
+    Incomparable,
+    LabelledArrays,
+    Preprocessing,
+    ValueTarget,
+)
 from components.errors import DataError
 from components.files import file_sha256
-from components.gate.checks import Candidate, Duel, Rival, SameGraph, Withdrawn, decide
+from components.gate.checks import Candidate, decide
 from components.gate.decision import GateDecision
-from components.gate.samples import obstacle, renumber, shared_samples
-from components.inference import latencies, open_graph, probabilities
+from components.gate.duels import ClassDuel, Rival, SameGraph, ValueDuel, Withdrawn
+from components.gate.samples import SharedSamples, obstacle, renumber, shared_samples
+from components.inference import answers, latencies, open_graph
 from components.package import ModelPackage
+from components.package.encoding import encode_content
 from components.params import Params
 from components.registry import GRAPH_TAG, ROLLED_BACK, Registry
 from components.settings import Settings
@@ -58,7 +72,9 @@ def _withdrawn(registry: Registry, graph: str) -> Withdrawn | None:
     return None
 
 
-def compare(challenger: ModelPackage, champion: ModelPackage, version: int, repeats: int) -> Duel | Incomparable:
+def compare(
+    challenger: ModelPackage, champion: ModelPackage, version: int, repeats: int
+) -> ClassDuel | ValueDuel | Incomparable:
     """Asks both about the test samples that were kept from the training of both.
 
     Args:
@@ -68,44 +84,67 @@ def compare(challenger: ModelPackage, champion: ModelPackage, version: int, repe
         repeats: timed inferences of each.
 
     Raises:
-        DataError: there are no test samples, or they are not of the challenger's shape.
+        DataError: there are no test samples, or the challenger cannot take them.
     """
     if not (PREPARED / "preprocessing.json").exists():
         raise DataError(
             f"There is no {PREPARED} here, so there are no test samples to compare version {version} with the "
             "challenger on. Run the line first: 'tunesmith run', or 'dvc repro'."
         )
-    test = LabelledArrays.load(PREPARED / "test")
-    if test.inputs.shape[1:] != challenger.signature.shape:
-        raise DataError(
-            f"{PREPARED / 'test'} holds images of shape {test.inputs.shape[1:]}, and the challenger takes "
-            f"{challenger.signature.shape}: these are not its samples. Run the line on its data first."
-        )
     reason = obstacle(challenger, champion)
     if reason:
         return Incomparable(version=version, reason=reason)
-    labels = Preprocessing.read(PREPARED / "preprocessing.json").labels
-    shared = shared_samples(test, labels, challenger, champion)
+    target = Preprocessing.read(PREPARED / "preprocessing.json").target
+    shared = shared_samples(LabelledArrays.load(PREPARED / "test"), target, challenger, champion)
     if not len(shared.truth):
         return Incomparable(version=version, reason="There is no test sample that both were kept from.")
+    return _duel(challenger, champion, version, shared, repeats)
+
+
+def _duel(
+    challenger: ModelPackage, champion: ModelPackage, version: int, shared: SharedSamples, repeats: int
+) -> ClassDuel | ValueDuel | Incomparable:
     sessions = {"challenger": open_graph(challenger.graph), "champion": open_graph(champion.graph)}
-    times = latencies(sessions, shared.inputs, 1, repeats)
-    answers = {
-        role: renumber(
-            probabilities(sessions[role], shared.inputs).argmax(axis=1), package.signature.labels, shared.labels
-        )
-        for role, package in (("challenger", challenger), ("champion", champion))
+    inputs = {"challenger": _challenger_inputs(challenger, shared)}
+    try:
+        inputs["champion"] = encode_content(champion, shared.ids)
+    except DataError as error:
+        return Incomparable(version=version, reason=str(error))
+    times = latencies(sessions, inputs, 1, repeats)
+    found = {role: answers(session, inputs[role]) for role, session in sessions.items()}
+    common: dict[str, Any] = {
+        "champion": version,
+        "challenger_ms": times["challenger"].p50,
+        "champion_ms": times["champion"].p50,
+        "remark": shared.remark,
+        "truth": shared.truth,
     }
-    return Duel(
-        champion=version,
-        labels=shared.labels,
-        truth=shared.truth,
-        challenger_answers=answers["challenger"],
-        champion_answers=answers["champion"],
-        challenger_ms=times["challenger"].p50,
-        champion_ms=times["champion"].p50,
-        remark=shared.remark,
-    )
+    match shared.target, challenger.signature.target, champion.signature.target:
+        case ClassTarget() as target, ClassTarget() as ours, ClassTarget() as theirs:
+            return ClassDuel(
+                **common,
+                target=target,
+                challenger_answers=renumber(found["challenger"].argmax(axis=1), ours.labels, target.labels),
+                champion_answers=renumber(found["champion"].argmax(axis=1), theirs.labels, target.labels),
+            )
+        case ValueTarget() as target, _, _:
+            return ValueDuel(
+                **common,
+                target=target,
+                challenger_answers=found["challenger"][:, 0],
+                champion_answers=found["champion"][:, 0],
+            )
+    raise DataError(f"{PREPARED} is for {shared.target.kind}, and the challenger gives something else. Run the line.")
+
+
+def _challenger_inputs(challenger: ModelPackage, shared: SharedSamples) -> NDArray[Any]:
+    try:
+        return encode_content(challenger, shared.ids)
+    except DataError as error:
+        raise DataError(
+            f"The challenger cannot be asked about the samples of {PREPARED / 'test'}. {error} "
+            "These are not its samples: run the line on its data first."
+        ) from None
 
 
 def _fetch(registry: Registry, version: int, folder: Path) -> ModelPackage:
@@ -114,11 +153,14 @@ def _fetch(registry: Registry, version: int, folder: Path) -> ModelPackage:
 
 
 def _candidate(package: ModelPackage, version: int) -> Candidate:
-    metrics = package.metrics()
+    measured = Evaluated.model_validate(
+        {key: value for key, value in package.metrics().items() if key != "compression"}
+    )
     return Candidate(
         version=version,
+        target=package.signature.target,
         graph_bytes=package.graph.stat().st_size,
-        accuracy=metrics["chosen"]["accuracy"],
-        baseline=metrics["baseline"],
-        baseline_accuracy=metrics["baseline_accuracy"],
+        score=measured.chosen.score,
+        baseline=measured.baseline.name,
+        baseline_score=measured.baseline.score,
     )

@@ -1,14 +1,36 @@
-"""What a source gives: everything in it that is a picture with a label, and everything that is not."""
+"""What a source gives: everything in it that could be a sample, and everything that could not."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Self
+from itertools import islice
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-Reason = Literal["broken", "conflict", "duplicate", "link", "not_an_image", "too_large", "unlabelled"]
+from components.contracts import IngestedImages, IngestedRows, IngestedTexts
+
+Reason = Literal[
+    "broken",
+    "conflict",
+    "duplicate",
+    "empty",
+    "encoding",
+    "link",
+    "missing",
+    "not_an_image",
+    "outlier",
+    "too_large",
+    "too_long",
+    "too_short",
+    "type",
+    "unlabelled",
+]
+COLUMNS = ["source", "label", "sha256", "own_test"]
+PIECE = 2**16
+"""Candidates that are held as Python's objects, which are large, before they become a piece of the table."""
 
 
 class Refused(NamedTuple):
@@ -20,25 +42,35 @@ class Refused(NamedTuple):
 
 
 class Candidate(NamedTuple):
-    """A picture with a label, before it is compared with the others.
+    """Something with a label, before it is compared with the others.
 
     Attributes:
-        row: its place in the array of its source.
-        source: its file, or file#index, relative to the source's folder.
-        label: name of its class.
-        sha256: of its content (:func:`components.splits.content_sha256`).
-        width: of the original, in pixels.
-        height: of the original, in pixels.
+        place: its row in the content.
+        source: its file, or file#number, relative to the source's folder.
+        label: name of its class, or its value.
+        sha256: of its content (:mod:`components.splits`).
         own_test: whether it belongs to a test split of the source's own.
+        details: values of the further columns.
     """
 
-    row: int
+    place: int
     source: str
-    label: str
+    label: str | float
     sha256: str
-    width: int
-    height: int
     own_test: bool
+    details: tuple[str | float, ...]
+
+
+class Content(Protocol):
+    """What the candidates hold: pictures, texts or features, outside memory where they are large."""
+
+    def write(self, places: NDArray[np.int64], folder: Path) -> None:
+        """Writes the content of some candidates into a folder, under the name that the contract gives it.
+
+        Args:
+            places: (chosen,) int64, ascending where the content is read as a stream.
+            folder: that exists.
+        """
 
 
 @dataclass(frozen=True)
@@ -46,39 +78,58 @@ class Candidates:
     """All that a source holds.
 
     Attributes:
-        labels: the classes, in the order of their numbers.
-        pictures: a row for each :class:`Candidate`, sorted by source.
+        kind: what the content is.
+        labels: the classes, in the order of their numbers; None: labels are numbers.
+        label_name: what the label is called at its source.
+        summaries: the columns of ``table`` that say what each is like.
+        table: a row for each candidate, in the order of the samples; the columns :data:`COLUMNS`, then details and
+            summaries; its index is the place in the content.
         refused: a row for each :class:`Refused`.
-        inputs: (rows, height, width, channels) uint8, memory-mapped; rows of refused files are blank.
+        content: what they hold.
         own_test_split: whether the source has a test split of its own.
     """
 
-    labels: tuple[str, ...]
-    pictures: pd.DataFrame
+    kind: IngestedImages | IngestedTexts | IngestedRows
+    labels: tuple[str, ...] | None
+    label_name: str
+    summaries: tuple[str, ...]
+    table: pd.DataFrame
     refused: pd.DataFrame
-    inputs: NDArray[np.uint8]
+    content: Content
     own_test_split: bool
 
-    @classmethod
-    def of(
-        cls,
-        labels: tuple[str, ...],
-        items: Iterable[Candidate | Refused],
-        inputs: NDArray[np.uint8],
-        own_test_split: bool,
-    ) -> Self:
-        """Sorts what a source gives into candidates and refused; ``items`` fills ``inputs`` while it is walked."""
-        pictures: list[Candidate] = []
-        refused: list[Refused] = []
-        for item in items:
-            if isinstance(item, Candidate):
-                pictures.append(item)
-            else:
-                refused.append(item)
-        return cls(
-            labels,
-            pd.DataFrame(pictures, columns=Candidate._fields).sort_values("source", ignore_index=True),
-            pd.DataFrame(refused, columns=Refused._fields),
-            inputs,
-            own_test_split,
-        )
+
+def gather(items: Iterable[Candidate | Refused], details: Iterable[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Sorts what a source gives into ``table`` and ``refused`` of :class:`Candidates`, in the order given.
+
+    Args:
+        items: walked once.
+        details: names of the further columns.
+    """
+    columns = [*COLUMNS, *details]
+    tables, refused = (
+        [pd.DataFrame(columns=columns).astype({"own_test": bool})],
+        [pd.DataFrame(columns=Refused._fields)],
+    )
+    for piece in _pieces(items):
+        if candidates := [item for item in piece if isinstance(item, Candidate)]:
+            tables.append(_table(candidates, columns))
+        if others := [item for item in piece if isinstance(item, Refused)]:
+            refused.append(pd.DataFrame(others))
+    return _joined(tables), _joined(refused).reset_index(drop=True)
+
+
+def _pieces(items: Iterable[Candidate | Refused]) -> Iterator[list[Candidate | Refused]]:
+    walk = iter(items)
+    while piece := list(islice(walk, PIECE)):
+        yield piece
+
+
+def _table(candidates: list[Candidate], columns: list[str]) -> pd.DataFrame:
+    rows = [(each.source, each.label, each.sha256, each.own_test, *each.details) for each in candidates]
+    return pd.DataFrame(rows, index=[each.place for each in candidates], columns=columns)
+
+
+def _joined(pieces: list[pd.DataFrame]) -> pd.DataFrame:
+    """All pieces below one another; the first is empty, and has no types that would become theirs."""
+    return pd.concat(pieces[1:]) if len(pieces) > 1 else pieces[0]

@@ -1,79 +1,76 @@
-"""From the ``train.network`` section to a module."""
+"""From the section ``train`` to a network."""
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from components.params.sections import CnnParams, MlpParams
+from components.contracts import ImageInputs, Inputs, RowInputs, TextInputs
+from components.errors import ParamsError
+from components.nets.cnn import Cnn
+from components.nets.initialisation import Initialiser
+from components.nets.mlp import Mlp, TextMlp
+from components.nets.mobilenet_v2 import MobileNetV2
+from components.nets.network import Body, Network
+from components.nets.pretrained import PretrainedImages, PretrainedTexts
+from components.nets.recurrent import Recurrent
+from components.nets.resnet import Resnet
+from components.nets.transformer import Transformer
+from components.nets.vit import Vit
+from components.params.sections import (
+    CnnParams,
+    GruParams,
+    LstmParams,
+    MlpParams,
+    MobileNetV2Params,
+    NetworkParams,
+    PretrainedParams,
+    ResnetParams,
+    TextMlpParams,
+    TrainParams,
+    TransformerParams,
+    VitParams,
+)
 
 
-class Network(nn.Module):
-    """A body that gives features and a head that turns them into class scores.
-
-    Attributes:
-        body: (batch, channels, height, width) float -> (batch, features) float.
-        head: (batch, features) -> (batch, classes), logits.
-        features: width of the features.
-    """
-
-    def __init__(self, body: nn.Module, features: int, classes: int) -> None:
-        super().__init__()
-        self.body = body
-        self.head = nn.Linear(features, classes)
-        self.features = features
-
-    def forward(self, images_bchw: Tensor) -> Tensor:
-        """Class scores (logits) of a batch of preprocessed images."""
-        logits: Tensor = self.head(self.body(images_bchw))
-        return logits
-
-
-def build_network(params: CnnParams | MlpParams, shape: tuple[int, int, int], classes: int) -> Network:
-    """Builds an untrained network; its weights follow from torch's global random state.
+def build_network(train: TrainParams, inputs: Inputs, outputs: int) -> Network:
+    """Builds an untrained network; what is random in its weights follows from torch's global random state.
 
     Args:
-        params: the ``train.network`` section.
-        shape: channels, height, width of an input.
-        classes: number of classes.
+        train: the section; of it the network and the initialisation.
+        inputs: what the network is given, before :class:`components.nets.Preprocess`.
+        outputs: number of classes, or 1 for a value.
+
+    Raises:
+        ParamsError: the network does not take such inputs.
+        DataError: a checkpoint cannot be read.
     """
-    body = _cnn(params, shape) if isinstance(params, CnnParams) else _mlp(params, shape)
-    network = Network(body, params.dense[-1], classes)
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    start = Initialiser(train.initialisation)
+    body = build_body(train.network, inputs, start)
+    network = Network(body, start(nn.Linear(body.features, outputs)))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload] # missing in torch's overloads
     return network
 
 
-def _cnn(params: CnnParams, shape: tuple[int, int, int]) -> nn.Sequential:
-    channels, height, width = shape
-    layers: list[nn.Module] = []
-    for index, filters in enumerate(params.filters):
-        layers.append(nn.Conv2d(channels, filters, 3, bias=not params.batch_norm))
-        if params.batch_norm:
-            layers.append(nn.BatchNorm2d(filters))
-        channels = filters
-        if index < len(params.filters) - 1:
-            layers.append(nn.MaxPool2d(2))
-        layers.append(nn.ReLU())  # after the pooling: the same values, from a quarter of the work
-    features = channels * params.last_side(height) * params.last_side(width)
-    return nn.Sequential(*layers, nn.Flatten(), nn.Dropout(params.dropout), *_dense(features, params.dense, 0.0))
-
-
-def _mlp(params: MlpParams, shape: tuple[int, int, int]) -> nn.Sequential:
-    channels, height, width = shape
-    return nn.Sequential(nn.Flatten(), *_dense(channels * height * width, params.dense, params.dropout))
-
-
-def _dense(inputs: int, widths: tuple[int, ...], dropout: float) -> list[nn.Module]:
-    layers: list[nn.Module] = []
-    for units in widths:
-        layers += [nn.Linear(inputs, units), nn.ReLU()] + ([nn.Dropout(dropout)] if dropout else [])
-        inputs = units
-    return layers
-
-
-def count_parameters(network: nn.Module) -> int:
-    """Number of trainable values."""
-    return sum(parameter.numel() for parameter in network.parameters() if parameter.requires_grad)
+def build_body(params: NetworkParams, inputs: Inputs, start: Initialiser) -> Body:  # noqa: PLR0911 # one a network
+    """The body that a section ``train.network`` names."""
+    match params, inputs:
+        case TextMlpParams() as mlp, TextInputs() as texts:
+            return TextMlp(mlp, texts, start)
+        case MlpParams() as mlp, ImageInputs() | RowInputs() as flat:
+            return Mlp(mlp, flat, start)
+        case CnnParams() as cnn, ImageInputs() as images:
+            return Cnn(cnn, images, start)
+        case ResnetParams() as resnet, ImageInputs() as images:
+            return Resnet(resnet, images, start)
+        case MobileNetV2Params() as mobilenet, ImageInputs() as images:
+            return MobileNetV2(mobilenet, images, start)
+        case VitParams() as vit, ImageInputs() as images:
+            return Vit(vit, images, start)
+        case LstmParams() | GruParams() as recurrent, TextInputs() as texts:
+            return Recurrent(recurrent, texts, start)
+        case TransformerParams() as transformer, TextInputs() as texts:
+            return Transformer(transformer, texts, start)
+        case PretrainedParams() as pretrained, ImageInputs() as images:
+            return PretrainedImages(pretrained, images)
+        case PretrainedParams() as pretrained, TextInputs() as texts:
+            return PretrainedTexts(pretrained, texts)
+    raise ParamsError(f"train.network: {params.name} does not take {inputs.kind}. Name a network that does.")

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
-from components.contracts import Record
+from components.contracts import Inputs, InputsField, Record, TargetField
 from components.errors import PackageError
 from components.files import read_json, write_bytes
 
@@ -29,23 +29,17 @@ CARD = "card.md"
 class ModelSignature(Record):
     """What the graph takes and gives.
 
-    The graph's input ``inputs`` is (batch, height, width, channels) uint8, as a file decoder gives it. Its outputs are
-    ``probabilities`` (batch, labels) float32 and ``features`` (batch, features) float32.
+    The graph's input ``inputs`` is (batch, *inputs.shape), as a decoder gives it. Its outputs are the one that the
+    target names, (batch, target.width) float32, and ``features``, (batch, features) float32.
     """
 
     task: str
-    labels: tuple[str, ...]
-    height: int
-    width: int
-    channels: int
+    """Name of the task, for people."""
+    inputs: InputsField
+    target: TargetField
     features: int
     golden_tolerance: float
-    """Largest difference of a probability from the golden answer that still counts as the same model."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Height, width and channels of an input."""
-        return self.height, self.width, self.channels
+    """Largest difference from a golden answer, in its unit, that still counts as the same model."""
 
 
 class Provenance(Record):
@@ -73,22 +67,22 @@ class GoldenBatch:
     """Inputs with the answers that the model must give.
 
     Attributes:
-        inputs: (samples, height, width, channels) uint8.
-        probabilities: (samples, labels) float32.
+        inputs: (samples, *shape of the inputs), in their dtype.
+        answers: (samples, width of the target) float32: probabilities, or values in the target's unit.
     """
 
-    inputs: NDArray[np.uint8]
-    probabilities: NDArray[np.float32]
+    inputs: NDArray[Any]
+    answers: NDArray[np.float32]
 
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""
-        write_bytes(path, save({"inputs": self.inputs, "probabilities": self.probabilities}))
+        write_bytes(path, save({"inputs": self.inputs, "answers": self.answers}))
 
     @classmethod
     def load(cls, path: Path) -> Self:
         """Reads what :meth:`save` has written."""
         tensors = load_file(path)
-        return cls(tensors["inputs"], tensors["probabilities"])
+        return cls(tensors["inputs"], tensors["answers"])
 
 
 @dataclass(frozen=True)
@@ -104,6 +98,11 @@ class ModelPackage:
     def graph(self) -> Path:
         """The ONNX graph."""
         return self.folder / MODEL
+
+    @property
+    def inputs(self) -> Inputs:
+        """What the model takes."""
+        return self.signature.inputs
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -13,23 +13,23 @@ from components.files import write_bytes
 
 @dataclass(frozen=True)
 class DriftReference:
-    """What requests are compared with. Every array but the last three is of observations on the validation split.
+    """What requests are compared with: observations on the validation split, and the directions of its features.
 
     The sorted arrays are evenly spaced order statistics, minimum and maximum included: a sample to test against
     (Kolmogorov-Smirnov), and quantiles to bin by (population stability index).
 
     Attributes:
-        summaries: (points, 8) float32, each column sorted by itself, in the order of
-            :data:`components.tasks.summaries.SUMMARIES`.
-        confidences: (points,) float32, sorted: the largest probability of each answer.
-        class_counts: (labels,) int64, how often each label was predicted.
+        summaries: (points, summaries) float32, each column sorted by itself, in the order of
+            :func:`components.tasks.summaries.summary_names`.
+        answers: (points,) float32, sorted: the largest probability of each answer, or the value.
+        class_counts: (labels,) int64, how often each label was predicted; of values: empty.
         feature_mean: (features,) float32.
         feature_components: (components, features) float32, orthonormal principal components, the largest first.
         feature_deviations: (components,) float32, standard deviation of the features along each component.
     """
 
     summaries: NDArray[np.float32]
-    confidences: NDArray[np.float32]
+    answers: NDArray[np.float32]
     class_counts: NDArray[np.int64]
     feature_mean: NDArray[np.float32]
     feature_components: NDArray[np.float32]

@@ -4,7 +4,7 @@ import difflib
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -12,9 +12,12 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from components.errors import ParamsError
 from components.params.schema import fields_at
-from components.params.sections import Params
+from components.params.sections import AnyParams, Params
 
 Place = tuple[str | int, ...]
+WITHOUT_RULE = ("missing", "extra_forbidden", "union_tag_not_found", "union_tag_invalid")
+"""Faults of a key that should be there, or should not be."""
+CHECKED: TypeAdapter[Params] = TypeAdapter(AnyParams)
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
@@ -58,9 +61,9 @@ def parse_params(text: str, origin: str = "params.yaml") -> Params:
         found = "nothing" if document is None else f"only {_found(_plain(document))}"
         raise ParamsError(f"{origin}: expected sections such as 'train:', found {found}. Copy one of presets/*.yaml.")
     try:
-        return Params.model_validate(_plain(document))
+        return CHECKED.validate_python(_plain(document))
     except ValidationError as error:
-        faults = [_sentence(fault, document, origin) for fault in error.errors()]
+        faults = [_sentence(fault, document, origin) for fault in _merged(error.errors(), document)]
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ParamsError(f"{origin} has {count}; nothing was run.\n" + "\n".join(faults)) from None
 
@@ -77,19 +80,42 @@ def _plain(node: Any) -> Any:
     return node
 
 
+def _merged(faults: list[ErrorDetails], document: CommentedMap) -> list[ErrorDetails]:
+    """One fault a place: where a value may be of several plain types, each of them has refused it for itself."""
+    merged: dict[Any, ErrorDetails] = {}
+    for fault in faults:
+        key = (_locate(fault, document), fault["type"] in WITHOUT_RULE)
+        if key in merged:
+            merged[key]["msg"] += f", or {fault['msg'][0].lower()}{fault['msg'][1:]}"
+        else:
+            merged[key] = fault
+    return list(merged.values())
+
+
 def _sentence(fault: ErrorDetails, document: CommentedMap, origin: str) -> str:
     """One fault: place, rule, value, next step."""
-    if not fault["loc"]:  # a rule between two sections, which names its places itself
+    if fault["loc"] == (document.get("task"),):  # a rule between two sections, which names its places itself
         return f"  {origin}  {fault['msg'].removeprefix('Value error, ')}"
-    place, line = _locate(fault["loc"], document)
+    place, line = _locate(fault, document)
     dotted = ".".join(map(str, place))
     head = f"  {origin}:{line}  {dotted}: "
-    if fault["type"] == "missing":
-        return head + f"is missing. Add it: {_description(place)}"
+    if fault["type"] in ("missing", "union_tag_not_found"):
+        return head + f"is missing. Add it: {_description(place, document)}"
     if fault["type"] == "extra_forbidden":
-        return head + f"is not a parameter. {_did_you_mean(place)}"
+        return head + f"is not a parameter. {_did_you_mean(place, document)}"
+    if fault["type"] == "union_tag_invalid":
+        return head + _other_tag(fault, document)
     rule = fault["msg"].removeprefix("Value error, ")
-    return head + f"{rule[0].lower()}{rule[1:]}; found {_found(fault['input'])}. {_description(place)}"
+    return head + f"{rule[0].lower()}{rule[1:]}; found {_found(fault['input'])}. {_description(place, document)}"
+
+
+def _other_tag(fault: ErrorDetails, document: CommentedMap) -> str:
+    """What would do where a union knows no such kind."""
+    tag, known = fault["ctx"]["tag"], fault["ctx"]["expected_tags"].replace("'", "")
+    close = difflib.get_close_matches(tag, known.split(", "), n=1)
+    where = f" for {document['task']}" if fault["loc"] else ""
+    meant = f"Did you mean '{close[0]}'? " if close else ""
+    return f"{_found(tag)} is not known{where}. {meant}Known: {known}."
 
 
 def _found(value: Any) -> str:
@@ -97,8 +123,10 @@ def _found(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _locate(loc: tuple[int | str, ...], document: CommentedMap) -> tuple[Place, int]:
-    """The keys of the file that lead to a fault, and its line; a union's tag in ``loc`` is no key, and is left out."""
+def _locate(fault: ErrorDetails, document: CommentedMap) -> tuple[Place, int]:
+    """The keys of the file that lead to a fault, and its line; what names an alternative is no key, and is left out."""
+    tag = fault.get("ctx", {}).get("discriminator", "").strip("'")  # of a union: the key that chooses among its kinds
+    loc = (*fault["loc"], tag) if tag else fault["loc"]
     node: Any = document
     place: list[str | int] = []
     line = 1
@@ -110,15 +138,15 @@ def _locate(loc: tuple[int | str, ...], document: CommentedMap) -> tuple[Place, 
             line = (node.lc.key(key) if isinstance(node, CommentedMap) else node.lc.item(key))[0] + 1
             node = node[key]
             place.append(key)
-        elif index == len(loc) - 1:
+        elif index == len(loc) - 1 and fault["type"] in WITHOUT_RULE:
             place.append(key)
     return tuple(place), line
 
 
-def _description(place: Place) -> str:
+def _description(place: Place, document: CommentedMap) -> str:
     """What the schema says of a place; of an item of a list, what it says of the list."""
     *parent, name = [key for key in place if not isinstance(key, int)]
-    field = fields_at(tuple(parent)).get(str(name))
+    field = fields_at(tuple(parent), document.get("task")).get(str(name))
     return (
         field.description
         if field and field.description
@@ -126,8 +154,8 @@ def _description(place: Place) -> str:
     )
 
 
-def _did_you_mean(place: Place) -> str:
+def _did_you_mean(place: Place, document: CommentedMap) -> str:
     *parent, name = place
-    known = sorted(fields_at(tuple(parent)))
+    known = sorted(fields_at(tuple(parent), document.get("task")))
     close = difflib.get_close_matches(str(name), known, n=1)
     return f"Did you mean '{close[0]}'?" if close else f"Known here: {', '.join(known)}."

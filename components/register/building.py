@@ -4,7 +4,16 @@ import shutil
 from importlib.metadata import version
 from pathlib import Path
 
-from components.contracts import EVALUATED, PACKAGED, TRAINED, VALIDATED
+from components.contracts import (
+    EVALUATED,
+    PACKAGED,
+    PREPARED,
+    TOKENIZER,
+    TRAINED,
+    VALIDATED,
+    TextInputs,
+    ValueTarget,
+)
 from components.errors import PackageError
 from components.files import whole_folder, write_json, write_text
 from components.inference import open_graph
@@ -29,7 +38,16 @@ from components.register.proof import PARAMS_FILE
 from components.settings import Settings
 
 GOLDEN_TOLERANCE = 0.01
-"""int8 sums are rounded differently by CPUs with and without VNNI; a wrong model is further off than this."""
+"""Of a probability, or of a value in deviations of its target. int8 sums are rounded differently by CPUs with and
+without VNNI; a wrong model is further off than this."""
+PARTS = {
+    TRAINED / "best.safetensors": WEIGHTS,
+    EVALUATED / GOLDEN: GOLDEN,
+    EVALUATED / REFERENCE: REFERENCE,
+    VALIDATED / PROFILE: PROFILE,
+    PARAMS_FILE: PARAMS,
+}
+"""Files of the line that travel with every model, and their names in the package."""
 
 
 def sealed_package(params: Params, settings: Settings, lock_sha256: str) -> str:
@@ -48,9 +66,11 @@ def sealed_package(params: Params, settings: Settings, lock_sha256: str) -> str:
     outputs = LineOutputs.read()
     origin = provenance(params, outputs, lock_sha256)
     signature = model_signature(params, outputs)
+    parts = PARTS | ({PREPARED / TOKENIZER: TOKENIZER} if isinstance(signature.inputs, TextInputs) else {})
     with whole_folder(PACKAGED) as folder:
         _write_mlflow_model(folder, outputs.graph, signature)
-        _copy_outputs(folder)
+        for source, part in parts.items():
+            shutil.copyfile(source, folder / part)
         signature.write(folder / SIGNATURE_FILE)
         origin.write(folder / PROVENANCE)
         measures = outputs.evaluated.model_dump(mode="json")
@@ -72,26 +92,14 @@ def _finished(settings: Settings, lock_sha256: str) -> str | None:
 def model_signature(params: Params, outputs: LineOutputs) -> ModelSignature:
     """What the chosen graph takes and gives."""
     shapes = {output.name: output.shape for output in open_graph(outputs.graph).get_outputs()}
+    target = outputs.fitted.target
     return ModelSignature(
         task=params.task,
-        labels=outputs.fitted.labels,
-        height=outputs.fitted.height,
-        width=outputs.fitted.width,
-        channels=outputs.fitted.channels,
+        inputs=outputs.fitted.inputs,
+        target=target,
         features=shapes["features"][1],
-        golden_tolerance=GOLDEN_TOLERANCE,
+        golden_tolerance=GOLDEN_TOLERANCE * (target.std if isinstance(target, ValueTarget) else 1),
     )
-
-
-def _copy_outputs(folder: Path) -> None:
-    for source, name in (
-        (TRAINED / "best.safetensors", WEIGHTS),
-        (EVALUATED / GOLDEN, GOLDEN),
-        (EVALUATED / REFERENCE, REFERENCE),
-        (VALIDATED / PROFILE, PROFILE),
-        (PARAMS_FILE, PARAMS),
-    ):
-        shutil.copyfile(source, folder / name)
 
 
 def _write_mlflow_model(folder: Path, graph: Path, signature: ModelSignature) -> None:
@@ -107,10 +115,10 @@ def _write_mlflow_model(folder: Path, graph: Path, signature: ModelSignature) ->
         onnx.load(graph),
         folder,
         signature=Signature(
-            Schema([TensorSpec(np.dtype(np.uint8), (-1, *signature.shape), "inputs")]),
+            Schema([TensorSpec(signature.inputs.dtype, (-1, *signature.inputs.shape), "inputs")]),
             Schema(
                 [
-                    TensorSpec(float32, (-1, len(signature.labels)), "probabilities"),
+                    TensorSpec(float32, (-1, signature.target.width), signature.target.output),
                     TensorSpec(float32, (-1, signature.features), "features"),
                 ]
             ),

@@ -8,7 +8,20 @@ from urllib.request import url2pathname
 
 from filelock import FileLock
 
-from components.contracts import COMPRESSED, EVALUATED, PACKAGED, REPORTS, TRAINED, VALIDATED, Record
+from components.contracts import (
+    COMPRESSED,
+    EVALUATED,
+    PACKAGED,
+    PREPARED,
+    REPORTS,
+    TOKENIZER,
+    TRAINED,
+    VALIDATED,
+    ClassificationMetrics,
+    Metrics,
+    Record,
+    RegressionMetrics,
+)
 from components.errors import PackageError
 from components.files import file_sha256
 from components.package import ModelPackage, Provenance, verify
@@ -91,7 +104,8 @@ def _intact(found: ModelVersion, settings: Settings) -> bool:
 
 def _new_version(registry: Registry, params: Params, settings: Settings, lock: str) -> ModelVersion:
     """Package, artifacts, measures, and only then the version, with all its tags at once."""
-    check_lock([TRAINED, COMPRESSED, EVALUATED, VALIDATED, EVALUATION], [INGESTED_RECORD, FITTED])
+    with_tokenizer = [PREPARED] if (PREPARED / TOKENIZER).exists() else []
+    check_lock([TRAINED, COMPRESSED, EVALUATED, VALIDATED, EVALUATION, *with_tokenizer], [INGESTED_RECORD, FITTED])
     digest = sealed_package(params, settings, lock)
     origin = ModelPackage.read(PACKAGED).provenance
     outputs = LineOutputs.read()
@@ -108,7 +122,7 @@ def _new_version(registry: Registry, params: Params, settings: Settings, lock: s
         GRAPH_TAG: file_sha256(PACKAGED / MODEL),
         "git_commit": origin.git_commit or "none",
         "chosen": origin.chosen,
-        "accuracy": f"{outputs.evaluated.chosen.accuracy:.4f}",
+        "score": f"{outputs.evaluated.chosen.score:.4f}",
     }
     source = f"{run.artifact_uri}/{place}"
     return ModelVersion(registry.add_version(source, run.run_id, tags), tags, source)
@@ -136,14 +150,20 @@ def _run(client: Any, params: Params, settings: Settings, origin: Provenance) ->
 def _metrics(outputs: LineOutputs) -> list[Any]:
     from mlflow.entities import Metric
 
-    measured = outputs.evaluated.chosen
     values = {
-        "test_accuracy": measured.accuracy,
-        "test_macro_f1": measured.macro_f1,
-        "test_calibration_error": measured.calibration_error,
-        "test_baseline_accuracy": outputs.evaluated.baseline_accuracy,
+        **{f"test_{name}": value for name, value in _measures(outputs.evaluated.chosen).items()},
+        "test_baseline_score": outputs.evaluated.baseline.score,
         "graph_bytes": outputs.chosen.bytes,
         "latency_ms": outputs.chosen.latency_1.p50,
     }
     now = int(time.time() * 1000)
     return [Metric(name, value, now, 0) for name, value in values.items()]
+
+
+def _measures(chosen: Metrics) -> dict[str, float]:
+    match chosen:
+        case ClassificationMetrics():
+            names = ("accuracy", "macro_f1", "calibration_error")
+        case RegressionMetrics():
+            names = ("r2", "rmse", "mae")
+    return {name: getattr(chosen, name) for name in names}

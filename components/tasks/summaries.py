@@ -1,57 +1,43 @@
-"""Eight numbers that say how an image looks: compared between what a model was validated on and what it is asked."""
+"""A few numbers that say what a sample is like: compared between what a model was validated on and what it is asked."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-SUMMARIES = ("mean", "std", "minimum", "maximum", "contrast", "entropy", "sharpness", "edges")
-LEVELS = 256
+from components.contracts import ImageInputs, Inputs, RowInputs, TextInputs
+from components.tasks.images.summaries import SUMMARIES as IMAGE_SUMMARIES
+from components.tasks.images.summaries import summarise_images
+from components.tasks.rows.summaries import row_summaries, summarise_rows
+from components.tasks.texts.summaries import SUMMARIES as TEXT_SUMMARIES
+from components.tasks.texts.summaries import summarise_texts
 
 
-def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Summarises each image by itself; the same for the drift reference of a package and for a server's requests.
+def summary_names(inputs: Inputs) -> tuple[str, ...]:
+    """What the columns of :func:`summarise` are called."""
+    match inputs:
+        case ImageInputs():
+            return IMAGE_SUMMARIES
+        case TextInputs():
+            return TEXT_SUMMARIES
+        case RowInputs():
+            return row_summaries(inputs)
 
-    The columns, in the order of :data:`SUMMARIES`; pixel values in [0, 255], all channels together:
 
-    - ``mean``, ``std``, ``minimum``, ``maximum`` of the pixel values;
-    - ``contrast``: their 95th less their 5th percentile (nearest rank);
-    - ``entropy``: of their histogram, in bits (Shannon 1948), 0 for a blank image, 8 at most;
-    - ``sharpness``: variance of the discrete Laplacian of the channels' mean, low for a blurred image
-      (Pech-Pacheco et al. 2000, doi:10.1109/ICPR.2000.903548);
-    - ``edges``: mean absolute difference of neighbouring pixels of the channels' mean, both directions.
+def summarise(inputs: Inputs, samples: NDArray[Any]) -> NDArray[np.float32]:
+    """Summarises each sample by itself.
 
     Args:
-        images_nhwc: (images, height, width, channels) uint8, height and width at least 3.
+        inputs: what the samples are.
+        samples: (samples, *inputs.shape), in their dtype.
 
     Returns:
-        (images, 8) float32, finite.
+        (samples, names) float32, finite.
     """
-    tones = _tones(images_nhwc)
-    structure = _structure(images_nhwc.mean(axis=3, dtype=np.float32))
-    return np.concatenate([tones, structure], axis=1).astype(np.float32)
-
-
-def _tones(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The first six columns, all from one histogram of each image: (images, 6)."""
-    histograms = np.stack([np.bincount(image.ravel(), minlength=LEVELS) for image in images_nhwc])
-    shares = histograms / histograms.sum(axis=1, keepdims=True)
-    values = np.arange(LEVELS)
-    mean = shares @ values
-    variance = np.maximum(shares @ values**2 - mean**2, 0)
-    below = shares.cumsum(axis=1)
-    contrast = (below >= 0.95).argmax(axis=1) - (below >= 0.05).argmax(axis=1)
-    information = -np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
-    present = histograms > 0
-    maximum = LEVELS - 1 - present[:, ::-1].argmax(axis=1)
-    entropy = (shares * information).sum(axis=1)
-    return np.stack([mean, np.sqrt(variance), present.argmax(axis=1), maximum, contrast, entropy], axis=1)
-
-
-def _structure(grey_nhw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sharpness and edges: (images, 2)."""
-    middle = grey_nhw[:, 1:-1, 1:-1]
-    vertical = grey_nhw[:, :-2, 1:-1] + grey_nhw[:, 2:, 1:-1]
-    horizontal = grey_nhw[:, 1:-1, :-2] + grey_nhw[:, 1:-1, 2:]
-    sharpness = (vertical + horizontal - 4 * middle).var(axis=(1, 2))
-    down = np.abs(np.diff(grey_nhw, axis=1)).mean(axis=(1, 2))
-    right = np.abs(np.diff(grey_nhw, axis=2)).mean(axis=(1, 2))
-    return np.stack([sharpness, (down + right) / 2], axis=1)
+    match inputs:
+        case ImageInputs():
+            return summarise_images(samples)
+        case TextInputs():
+            return summarise_texts(samples)
+        case RowInputs():
+            return summarise_rows(inputs, samples)

@@ -17,11 +17,11 @@ class Batches:
     state, so a resumed training sees just the batches that the killed one did not.
 
     Attributes:
-        inputs: (samples, height, width, channels) uint8.
-        targets: (samples,) int64.
+        inputs: (samples, *shape of one), as they are stored.
+        labels: (samples,) int64 classes or float32 values.
         order: (epoch,) indices of the samples that an epoch sees.
         batch_size: samples of one batch of one rank.
-        seed: of the order; None: in the order given, the last batch being what is left.
+        seed: of the order; None: in the order given, in batches of nearly one size.
         rank: of this process.
         ranks: number of processes.
     """
@@ -29,7 +29,7 @@ class Batches:
     def __init__(
         self,
         inputs: Tensor,
-        targets: Tensor,
+        labels: Tensor,
         order: Tensor,
         *,
         batch_size: int,
@@ -37,26 +37,27 @@ class Batches:
         rank: int = 0,
         ranks: int = 1,
     ) -> None:
-        self.inputs, self.targets, self.order = inputs, targets, order
+        self.inputs, self.labels, self.order = inputs, labels, order
         self.batch_size, self.seed, self.rank, self.ranks = batch_size, seed, rank, ranks
         self.epoch = self.position = self._resumed_at = 0
 
     def __len__(self) -> int:
-        """Batches of this rank in an epoch; those of a training epoch are all full, and as many for every rank."""
+        """Batches of an epoch, as many for every rank; those of a training epoch are all full."""
         if self.seed is None:
-            return math.ceil(len(self.order[self.rank :: self.ranks]) / self.batch_size)
+            return math.ceil(math.ceil(len(self.order) / self.ranks) / self.batch_size)
         return steps_per_epoch(len(self.order), self.batch_size, self.ranks)
 
     def __iter__(self) -> Iterator[Batch]:
-        """Yields (batch, height, width, channels) uint8 and (batch,) int64; first, what a resumed epoch has left."""
-        order = self._epoch_order()[self.rank :: self.ranks]
+        """Yields (batch, *shape of one) and (batch,); first, what a resumed epoch has left."""
+        order = self.epoch_order()[self.rank :: self.ranks]
+        parts = order.tensor_split(len(self)) if self.seed is None else torch.split(order, self.batch_size)
         start, self._resumed_at = self._resumed_at, 0
-        for index in range(start, len(self)):
-            chosen = order[index * self.batch_size : (index + 1) * self.batch_size]
+        for index, chosen in enumerate(parts[start : len(self)], start):
             self.position = index + 1
-            yield self.inputs[chosen], self.targets[chosen]
+            yield self.inputs[chosen], self.labels[chosen]
 
-    def _epoch_order(self) -> Tensor:
+    def epoch_order(self) -> Tensor:
+        """(epoch,) indices in the order of this epoch, over all ranks."""
         if self.seed is None:
             return self.order
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
@@ -74,6 +75,11 @@ class Batches:
         """Goes on where :meth:`state_dict` was; after the last batch of an epoch that is the start of the next one."""
         self.epoch = state["epoch"]
         self._resumed_at = state["position"] % len(self)
+
+
+def optimizer_steps(batches: int, accumulated: int) -> int:
+    """Optimizer steps of an epoch: one for every so many batches, and one for what is left of them at its end."""
+    return math.ceil(batches / accumulated)
 
 
 def steps_per_epoch(samples: int, batch_size: int, ranks: int) -> int:

@@ -59,23 +59,23 @@ class SafetensorsIO(CheckpointIO):
 
 
 class ResumeCheckpoint(Checkpoint):
-    """Keeps the newest state of a training in one file: every so many steps, and after each epoch.
+    """Keeps the newest state of a training in one file: every so many batches, and after each epoch.
 
     Never on the last step of an epoch: what Lightning resumes from there skips the epoch's validation.
 
     Attributes:
         path: the file.
-        every_steps: steps between two checkpoints.
+        every_batches: batches between two checkpoints; a whole number of optimizer steps.
     """
 
-    def __init__(self, path: Path, every_steps: int) -> None:
-        self.path, self.every_steps = path, every_steps
+    def __init__(self, path: Path, every_batches: int) -> None:
+        self.path, self.every_batches = path, every_batches
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Saves in mid-epoch."""
-        if (batch_idx + 1) % self.every_steps == 0 and not trainer.is_last_batch:
+        if (batch_idx + 1) % self.every_batches == 0 and not trainer.is_last_batch:
             trainer.save_checkpoint(self.path)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -6,15 +6,15 @@ from typing import Any, cast
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 
-from components.train.module import Classifier
+from components.train.learner import Learner
 from components.train.stopping import require_finite
 
 
 class History(Callback):
-    """Collects loss, accuracy, learning rate and time of each epoch; its rows are part of every checkpoint.
+    """Collects loss, score, learning rate and time of each epoch; its rows are part of every checkpoint.
 
     Attributes:
-        epochs: rows of ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_accuracy``,
+        epochs: rows of ``epoch`` (from 1), ``train_loss``, ``validation_loss``, ``validation_score``,
             ``learning_rate`` (at the end of the epoch) and ``seconds``.
     """
 
@@ -32,8 +32,8 @@ class History(Callback):
         Raises:
             TrainingError: the training diverged.
         """
-        row = {"train_loss": cast(Classifier, pl_module).mean_loss()}
-        row |= {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", "validation_accuracy")}
+        row = {"train_loss": cast(Learner, pl_module).mean_loss()}
+        row |= {name: float(trainer.callback_metrics[name]) for name in ("validation_loss", "validation_score")}
         row["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
         row["seconds"] = time.monotonic() - self.started
         require_finite(trainer.current_epoch + 1, row)

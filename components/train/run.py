@@ -22,12 +22,15 @@ from components.files import file_sha256, whole_folder, write_bytes, write_json
 from components.lineage import code_tree, tree_digest
 from components.nets import count_parameters
 from components.params import Params
+from components.params.sections import PretrainedParams, TrainParams
 from components.settings import Settings
 from components.train.allocator import keep_freed_memory
+from components.train.batch_size import resolve_batch_size
 from components.train.batches import Batches
 from components.train.checkpoints import ResumeCheckpoint, SafetensorsIO
 from components.train.history import History
-from components.train.module import Classifier
+from components.train.learner import Learner
+from components.train.machine import check_machine
 from components.train.progress import progress_callback
 from components.train.stopping import Stopping
 from components.train.tracking import Tracking, is_first_process
@@ -41,14 +44,15 @@ def run(params: Params, settings: Settings) -> None:
     _quiet()
     keep_freed_memory()
     torch.set_num_threads(settings.threads or torch.get_num_threads())
+    check_machine(params.train)
     fitted = Preprocessing.read(PREPARED / "preprocessing.json")
     state = settings.home / "checkpoints" / "train" / fingerprint(params)
     history = History()
     if not is_first_process():
         fit(params, fitted, state, [history])
         return
-    tracking = Tracking.open(params, settings, state)
-    shown = [progress_callback(history, params.train.epochs), tracking.callback(history)]
+    tracking = Tracking.open(params, settings, state, fitted.target)
+    shown = [progress_callback(history, params.train.epochs, fitted.target.score), tracking.callback(history)]
     try:
         module = fit(params, fitted, state, [history, *shown])
     except TrainingError:
@@ -58,11 +62,11 @@ def run(params: Params, settings: Settings) -> None:
     best = _write_outputs(module, history, state, tracking.run_id)
     tracking.finish(best)
     shutil.rmtree(state)
-    accuracy = f"{best.validation_accuracy:.2%} on the validation split"
-    print(f"Best of {best.epochs} epochs: number {best.best_epoch}, {accuracy}.")
+    score = f"{fitted.target.score} {best.validation_score:.4f} on the validation split"
+    print(f"Best of {best.epochs} epochs: number {best.best_epoch}, {score}.")
 
 
-def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Callback]) -> Classifier:
+def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Callback]) -> Learner:
     """Trains, from the checkpoint in ``state`` if there is one, and keeps checkpoints there.
 
     Args:
@@ -78,14 +82,17 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
         TrainingError: this machine has no such devices, or the training diverged.
     """
     train = params.train
+    batch_size = resolve_batch_size(params, fitted, state)
     lightning.seed_everything(params.seed, verbose=False)
-    data = Data(params)
-    module = Classifier(params, fitted, len(data.order))
+    data = Data(params, batch_size)
+    module = Learner(params, fitted, len(data.order), batch_size)
     if train.early_stopping:
         rule = train.early_stopping
-        stopping = Stopping("validation_accuracy", mode="max", patience=rule.patience, min_delta=rule.min_delta)
+        stopping = Stopping("validation_score", mode="max", patience=rule.patience, min_delta=rule.min_delta)
         callbacks = [*callbacks, stopping]
-    trainer = _trainer(params, [*callbacks, *checkpointing(state, train.checkpoint_every_steps)])
+    trainer = _trainer(
+        params, [*callbacks, *checkpointing(state, train.checkpoint_every_steps * train.accumulate_batches)]
+    )
     resume = state / RESUME
     trainer.fit(module, datamodule=data, ckpt_path=resume if resume.exists() else None)
     return module
@@ -93,14 +100,17 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
 
 def _trainer(params: Params, callbacks: list[Callback]) -> lightning.Trainer:
     train = params.train
+    clip = train.gradient_clip
     try:
         return lightning.Trainer(
             accelerator=train.accelerator,
             devices=train.devices,
-            strategy=train.strategy,
+            strategy=_strategy(train),
             precision=train.precision,
             max_epochs=train.epochs,
-            gradient_clip_val=train.gradient_clip_norm or None,
+            gradient_clip_val=clip.norm or clip.value or None,
+            gradient_clip_algorithm="value" if clip.value else "norm",
+            accumulate_grad_batches=train.accumulate_batches,
             plugins=[SafetensorsIO()],
             callbacks=callbacks,
             logger=False,
@@ -114,22 +124,30 @@ def _trainer(params: Params, callbacks: list[Callback]) -> lightning.Trainer:
         raise TrainingError(f"params.yaml asks for {wish}, which this machine cannot give: {error}") from None
 
 
+def _strategy(train: TrainParams) -> str:
+    """As it is called by Lightning; a backbone that is frozen at first has weights that get no gradient."""
+    if train.strategy == "ddp" and isinstance(train.network, PretrainedParams):
+        return "ddp_find_unused_parameters_true"
+    return train.strategy
+
+
 class Data(lightning.LightningDataModule):
     """The prepared splits as batches; each rank of a distributed training gets its part.
 
     Attributes:
         order: (epoch,) indices of the training samples that an epoch sees, as stage ``augment`` left them.
+        batch_size: training samples of one batch of one process.
     """
 
-    def __init__(self, params: Params) -> None:
+    def __init__(self, params: Params, batch_size: int) -> None:
         super().__init__()
-        self.params = params
+        self.params, self.batch_size = params, batch_size
         self.order = torch.from_numpy(np.load(AUGMENTED / "order.npy", allow_pickle=False))
 
     def train_dataloader(self) -> Batches:
         """Shuffled batches."""
         arrays = LabelledArrays.load(PREPARED / "train")
-        return self._batches(arrays, self.order, self.params.train.batch_size, self.params.seed)
+        return self._batches(arrays, self.order, self.batch_size, self.params.seed)
 
     def val_dataloader(self) -> Batches:
         """Every validation sample once."""
@@ -149,18 +167,18 @@ class Data(lightning.LightningDataModule):
         )
 
 
-def checkpointing(state: Path, every_steps: int) -> list[Callback]:
-    """Two checkpoints: the best weights by validation accuracy, and the state to go on from."""
+def checkpointing(state: Path, every_batches: int) -> list[Callback]:
+    """Two checkpoints: the best weights by validation score, and the state to go on from."""
     best = ModelCheckpoint(
         dirpath=state,
         filename="best",
-        monitor="validation_accuracy",
+        monitor="validation_score",
         mode="max",
         save_weights_only=True,
         enable_version_counter=False,
     )
     best.FILE_EXTENSION = ".safetensors"
-    return [best, ResumeCheckpoint(state / RESUME, every_steps)]
+    return [best, ResumeCheckpoint(state / RESUME, every_batches)]
 
 
 def fingerprint(params: Params) -> str:
@@ -175,13 +193,13 @@ def fingerprint(params: Params) -> str:
     return digest.hexdigest()[:32]
 
 
-def _write_outputs(module: Classifier, history: History, state: Path, run_id: str) -> TrainedModel:
-    best = max(history.epochs, key=lambda epoch: (epoch["validation_accuracy"], -epoch["epoch"]))
+def _write_outputs(module: Learner, history: History, state: Path, run_id: str) -> TrainedModel:
+    best = max(history.epochs, key=lambda epoch: (epoch["validation_score"], -epoch["epoch"]))
     trained = TrainedModel(
         run_id=run_id,
         epochs=len(history.epochs),
         best_epoch=int(best["epoch"]),
-        validation_accuracy=best["validation_accuracy"],
+        validation_score=best["validation_score"],
         parameters=count_parameters(module.network),
     )
     with whole_folder(TRAINED) as folder:
@@ -195,8 +213,11 @@ def _write_outputs(module: Classifier, history: History, state: Path, run_id: st
 
 def network_weights(checkpoint: Path) -> bytes:
     """The weights of the network alone, as a safetensors file, from a checkpoint of the whole training."""
-    values: dict[str, Tensor] = SafetensorsIO().load_checkpoint(checkpoint)["state_dict"]
-    prefix = "network."
+    state = SafetensorsIO().load_checkpoint(checkpoint)
+    values: dict[str, Tensor] = state["state_dict"]
+    # SWA's mean is a copy of the first weights until an epoch has gone into it; EMA's always is one.
+    averaged = any(name.startswith("average.") for name in values) and state["averaging_began"]
+    prefix = "average." if averaged else "network."
     weights = {name.removeprefix(prefix): value for name, value in values.items() if name.startswith(prefix)}
     return save({name: value.contiguous() for name, value in weights.items()})
 

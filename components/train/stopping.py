@@ -31,5 +31,5 @@ def require_finite(epoch: int, row: dict[str, float]) -> None:
     if broken:
         raise TrainingError(
             f"The training diverged: {' and '.join(broken)} of epoch {epoch} is not a finite number. "
-            "Lower train.optimizer.learning_rate, or clip the gradient with train.gradient_clip_norm."
+            "Lower train.optimizer.learning_rate, or clip the gradient with train.gradient_clip."
         )

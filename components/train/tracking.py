@@ -9,7 +9,7 @@ from typing import Any, Self
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 
-from components.contracts import AUGMENTED, PREPARED, TrainedModel
+from components.contracts import AUGMENTED, PREPARED, Target, TrainedModel
 from components.files import read_json, write_json
 from components.lineage import code_tree, git_state, tree_digest
 from components.params import Params
@@ -20,6 +20,9 @@ from components.train.history import History
 ORIGIN = "run.json"
 """File beside the checkpoints that names the run, so that a resumed training goes on with it."""
 
+SCORES = {"classes": "validation_accuracy", "values": "validation_r2"}
+"""What MLflow calls the score, by the kind of the target."""
+
 
 @dataclass(frozen=True)
 class Tracking:
@@ -29,14 +32,16 @@ class Tracking:
         client: an MlflowClient.
         run_id: the run that training logs to.
         settings: where the store is.
+        score: what the validation score is called there.
     """
 
     client: Any
     run_id: str
     settings: Settings
+    score: str
 
     @classmethod
-    def open(cls, params: Params, settings: Settings, state: Path) -> Self:
+    def open(cls, params: Params, settings: Settings, state: Path, target: Target) -> Self:
         """Goes on with the run that ``state`` names if this tracking store knows it, else starts one.
 
         Raises:
@@ -46,11 +51,11 @@ class Tracking:
         if (state / ORIGIN).exists():
             run_id = read_json(state / ORIGIN)["run_id"]
             if _knows(client, settings, run_id):
-                return cls(client, run_id, settings)
+                return cls(client, run_id, settings, SCORES[target.kind])
         experiment = experiment_id(client, settings, params.name)
         with telling(settings):
             run_id = client.create_run(experiment, run_name="train").info.run_id
-            tracking = cls(client, run_id, settings)
+            tracking = cls(client, run_id, settings, SCORES[target.kind])
             tracking._describe(params)
         write_json(state / ORIGIN, {"run_id": run_id})
         return tracking
@@ -77,7 +82,7 @@ class Tracking:
 
     def finish(self, trained: TrainedModel) -> None:
         """Logs how training ended, and closes the run."""
-        summary = {"best_validation_accuracy": trained.validation_accuracy, "parameters": trained.parameters}
+        summary = {f"best_{self.score}": trained.validation_score, "parameters": trained.parameters}
         self.log(summary, trained.epochs)
         self._close("FINISHED")
 
@@ -112,6 +117,7 @@ class EpochMetrics(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Logs the epoch that the history has just closed."""
         row = dict(self.history.epochs[-1])
+        row[self.tracking.score] = row.pop("validation_score")
         self.tracking.log(row, int(row.pop("epoch")))
 
 

@@ -11,7 +11,7 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from components.contracts import Record
 
 ROWS_SHOWN = 5
-ROW_NAMES = {"samples": ["id", "source"], "classes": ["label"], "dataset": []}
+ROW_NAMES = {"samples": ["id", "source"], "classes": ["label"], "columns": ["column"], "dataset": []}
 """The columns by which a row of each table is named; the data set is one row, which needs no name."""
 SHOWN_CHARACTERS = 300
 NO_LIMIT = ("column", "batch_id")

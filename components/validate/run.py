@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pydantic import ValidationError
 
 from components.contracts import (
     CHAMPION,
@@ -23,7 +24,7 @@ from components.files import file_sha256, whole_folder, write_json
 from components.package.model import PROFILE
 from components.params import Params
 from components.settings import Settings
-from components.validate.tables import SAMPLE_COLUMNS, Tables
+from components.validate.tables import tables
 
 if TYPE_CHECKING:
     from components.validate.checking import Check, Checked
@@ -43,18 +44,17 @@ def run(params: Params, settings: Settings) -> None:
 
     shutil.rmtree(VALIDATED, ignore_errors=True)  # an earlier verdict must not outlive a failure
     samples, ingested = pd.read_parquet(SAMPLES), Ingested.read(INGESTED / "ingested.json")
-    profile = DataProfile.of(samples.reindex(columns=[*SAMPLE_COLUMNS]))  # a missing column is told by its expectation
     champion, before = champion_profile(CHAMPION)
-    drifts = drift(profile, before) if before else {}
-    tables = Tables.of(samples, len(pd.read_parquet(QUARANTINE)), ingested, drifts)
-    checked = check(vars(tables), expectations(params.validate_, ingested, with_drift=bool(drifts)))
+    drifts = drift(samples, before) if before else {}
+    derived = tables(samples, len(pd.read_parquet(QUARANTINE)), ingested, drifts)
+    checked = check(derived, expectations(params.validate_, ingested, drifts))
     compared = f"compared with the data of champion version {champion}" if before else "no champion to compare with"
     write_report(checked, f"{len(samples)} samples; {compared}.")
     failed = [each for each in checked.checks if not each.holds]
     if failed:
         raise ValidationFailed(message(failed, len(checked.checks)))
     with whole_folder(VALIDATED) as folder:
-        profile.write(folder / PROFILE)
+        DataProfile.of(samples, ingested).write(folder / PROFILE)
         Verdict(samples_sha256=file_sha256(SAMPLES), expectations=len(checked.checks) - len(drifts)).write(
             folder / "verdict.json"
         )
@@ -65,7 +65,7 @@ def champion_profile(folder: Path) -> tuple[int | None, DataProfile | None]:
     """The version of the champion and the profile of the data that it was made from; None twice where there is none.
 
     Raises:
-        DataError: its package holds no profile.
+        DataError: its package holds no profile, or one of another shape.
     """
     version = ChampionRef.read(folder / "champion.json").version
     if version is None:
@@ -73,7 +73,13 @@ def champion_profile(folder: Path) -> tuple[int | None, DataProfile | None]:
     path = folder / "package" / PROFILE
     if not path.exists():
         raise DataError(f"The package of champion version {version} holds no {PROFILE}, so drift cannot be told.")
-    return version, DataProfile.read(path)
+    try:
+        return version, DataProfile.read(path)
+    except ValidationError:
+        raise DataError(
+            f"The {PROFILE} of champion version {version} is of another shape than today's, so drift cannot be told. "
+            "Go on under another name in params.yaml, or promote a version that this release has made."
+        ) from None
 
 
 def write_report(checked: "Checked", about: str) -> None:

@@ -17,7 +17,7 @@ def write_pair(
 ) -> None:
     """Writes the images and the labels of one split."""
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
+    for kind, array in ((f"images-idx{images.ndim}", images), ("labels-idx1", labels)):
         content = idx(array.astype(np.uint8))
         path = folder / f"{name}-{kind}-ubyte{'.gz' * packed}"
         path.write_bytes(gzip.compress(content) if packed else content)

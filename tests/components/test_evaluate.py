@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from components.evaluate.baseline import fit_baseline
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -30,7 +31,6 @@ from components.contracts import (
     Variant,
 )
 from components.errors import PackageError
-from components.evaluate.baseline import fit_baseline
 from components.evaluate.report import confusion_cells
 from components.evaluate.run import run
 from components.files import read_json, write_json

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import torch
+from components.evaluate.metrics import calibration_bins, mcnemar_p_value, measure, wilson_interval
+from components.evaluate.mistakes import confused_pairs, most_mistaken, worst_mistakes
 from sklearn.metrics import accuracy_score, f1_score
 from torchmetrics.functional.classification import multiclass_calibration_error
 
 from components.contracts import LabelledArrays
-from components.evaluate.metrics import calibration_bins, mcnemar_p_value, measure, wilson_interval
-from components.evaluate.mistakes import confused_pairs, most_mistaken, worst_mistakes
 from components.evaluate.sampling import balanced, order_statistics, proportional
 
 

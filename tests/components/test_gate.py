@@ -5,39 +5,41 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.contracts import PREPARED, Incomparable, LabelledArrays, Preprocessing
+from components.contracts import INPUTS, PREPARED, ClassTarget, Incomparable, LabelledArrays, ValueTarget
 from components.errors import DataError
-from components.gate import Candidate, Duel, GateDecision, decide, judge
-from components.gate.checks import worse_p_value
+from components.gate import Candidate, ClassDuel, GateDecision, ValueDuel, decide, judge
+from components.gate.duels import mcnemar_worse, wilcoxon_worse
 from components.gate.judging import REPORT
 from components.package import ModelSignature, seal
 from components.params import Params, parse_params
-from components.params.sections import GateParams
+from components.params.sections import ClassificationGateParams, GateParams
 from components.promote import promote, rollback
 from components.splits import draw_for_test
-from tests.package_factory import DIGITS, SIDE, held_out, make_package
+from tests.line_factory import write_ingested
+from tests.package_factory import DIGITS, SIDE, fitted, held_out, make_package
 from tests.places import REPOSITORY
 from tests.shelf import NAME, Shelf
 
-GATE = GateParams(
+GATE = ClassificationGateParams(
     significance=0.05,
-    max_accuracy_drop=0.01,
+    max_score_drop=0.01,
     max_class_recall_drop=0.05,
     min_gain_over_baseline=0.1,
     max_latency_ratio=2.0,
     max_bytes=1000,
 )
-GOOD = Candidate(version=3, graph_bytes=1000, accuracy=0.9, baseline="majority", baseline_accuracy=0.5)
+PETS = ClassTarget(labels=("cat", "dog"), counts=(10, 10))
+GOOD = Candidate(version=3, target=PETS, graph_bytes=1000, score=0.9, baseline="majority", baseline_score=0.5)
 SAMPLES = 1000
 TRUTH = np.arange(SAMPLES) % 2
 
 
-def duel(challenger_wrong: slice, champion_wrong: slice, challenger_ms: float = 1.0) -> Duel:
+def duel(challenger_wrong: slice, champion_wrong: slice, challenger_ms: float = 1.0) -> ClassDuel:
     """Two classes in turn; each is wrong on some samples."""
     challenger, champion = TRUTH.copy(), TRUTH.copy()
     challenger[challenger_wrong] = -1
     champion[champion_wrong] = -1
-    return Duel(2, ("cat", "dog"), TRUTH, challenger, champion, challenger_ms, 1.0)
+    return ClassDuel(2, challenger_ms, 1.0, "", PETS, TRUTH, challenger, champion)
 
 
 def failed(decision: GateDecision) -> list[str]:
@@ -50,15 +52,15 @@ def test_the_first_model_stands_on_its_own() -> None:
     assert [check.name for check in decision.checks] == ["size", "gain_over_baseline"]
     assert decision.sentence() == (
         "Version 3 of 'digits' may become the first champion. Its graph has 1,000 bytes; 1,000 are allowed. "
-        "It is right on 90.00% of the test split, the baseline majority on 50.00%."
+        "Its accuracy on the test split is 90.00%, that of the baseline majority 50.00%."
     )
 
 
 @pytest.mark.parametrize(
     ("candidate", "check", "words"),
     [
-        (Candidate(3, 1001, 0.9, "majority", 0.5), "size", "Its graph has 1,001 bytes; 1,000 are allowed."),
-        (Candidate(3, 1000, 0.599, "majority", 0.5), "gain_over_baseline", "a gain of 10.0 points is asked"),
+        (Candidate(3, PETS, 1001, 0.9, "majority", 0.5), "size", "Its graph has 1,001 bytes; 1,000 are allowed."),
+        (Candidate(3, PETS, 1000, 0.599, "majority", 0.5), "gain_over_baseline", "a gain of 10.00 points is asked"),
     ],
 )
 def test_the_absolute_conditions_refuse_by_themselves(candidate: Candidate, check: str, words: str) -> None:
@@ -70,7 +72,7 @@ def test_the_absolute_conditions_refuse_by_themselves(candidate: Candidate, chec
 
 
 def test_a_gain_of_exactly_what_is_asked_passes() -> None:
-    assert decide(NAME, Candidate(3, 1000, 0.6, "majority", 0.5), None, None, GATE).passed
+    assert decide(NAME, Candidate(3, PETS, 1000, 0.6, "majority", 0.5), None, None, GATE).passed
 
 
 def test_a_challenger_as_good_as_the_champion_passes() -> None:
@@ -79,7 +81,7 @@ def test_a_challenger_as_good_as_the_champion_passes() -> None:
     assert decision.champion == 2
     sentence = decision.sentence()
     assert sentence.startswith("Version 3 of 'digits' may replace version 2.")
-    assert "91.00% of the same 1,000 samples, version 2 on 91.00%" in sentence
+    assert "Its accuracy is 91.00% on the same 1,000 samples, version 2's 91.00%." in sentence
     assert "It alone is right on 10 samples, version 2 alone on 10" in sentence
 
 
@@ -87,7 +89,7 @@ def test_the_drop_in_accuracy_is_bounded_to_the_sample() -> None:
     assert failed(decide(NAME, GOOD, 2, duel(slice(0, 10), slice(0, 0)), GATE)) == ["paired_test"]
     loose = GATE.model_copy(update={"significance": 1e-9})
     assert failed(decide(NAME, GOOD, 2, duel(slice(0, 10), slice(0, 0)), loose)) == []
-    assert failed(decide(NAME, GOOD, 2, duel(slice(0, 11), slice(0, 0)), loose)) == ["accuracy"]
+    assert failed(decide(NAME, GOOD, 2, duel(slice(0, 11), slice(0, 0)), loose)) == ["score"]
 
 
 def test_worse_and_not_by_chance_is_refused_within_the_allowed_drop() -> None:
@@ -106,7 +108,7 @@ def test_a_class_that_lost_too_much_is_named() -> None:
 
 
 def test_a_class_without_samples_is_no_obstacle() -> None:
-    only_dogs = Duel(2, ("cat", "dog"), np.ones(9, int), np.ones(9, int), np.ones(9, int), 1.0, 1.0)
+    only_dogs = ClassDuel(2, 1.0, 1.0, "", PETS, np.ones(9, int), np.ones(9, int), np.ones(9, int))
     assert decide(NAME, GOOD, 2, only_dogs, GATE).passed
 
 
@@ -127,7 +129,7 @@ def test_what_cannot_be_compared_does_not_pass() -> None:
 )
 def test_the_paired_test_is_the_binomial_tail(only_challenger: int, only_champion: int, p_value: float) -> None:
     """By hand: P(X <= 1) of 4 fair coins is (1 + 4) / 16."""
-    assert worse_p_value(only_challenger, only_champion) == pytest.approx(p_value, abs=1e-4)
+    assert mcnemar_worse(only_challenger, only_champion) == pytest.approx(p_value, abs=1e-4)
 
 
 @pytest.fixture
@@ -143,15 +145,8 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
 
 def write_test_split(samples: LabelledArrays, labels: tuple[str, ...]) -> None:
     samples.save(PREPARED / "test")
-    Preprocessing(
-        labels=labels,
-        height=samples.inputs.shape[1],
-        width=samples.inputs.shape[2],
-        channels=1,
-        mean=(0.3,),
-        std=(0.4,),
-        class_counts=(1,) * len(labels),
-    ).write(PREPARED / "preprocessing.json")
+    fitted(labels).write(PREPARED / "preprocessing.json")
+    write_ingested(Path(), labels)
 
 
 def publish(shelf: Shelf, name: str, **kind: object) -> int:
@@ -160,7 +155,7 @@ def publish(shelf: Shelf, name: str, **kind: object) -> int:
 
 
 def compared(decision: GateDecision) -> dict[str, float]:
-    return next(check.figures for check in decision.checks if check.name == "accuracy")
+    return next(check.figures for check in decision.checks if check.name == "score")
 
 
 def test_both_graphs_are_asked_about_the_same_samples(shelf: Shelf, params: Params) -> None:
@@ -177,7 +172,7 @@ def test_both_graphs_are_asked_about_the_same_samples(shelf: Shelf, params: Para
 def test_a_spoilt_challenger_is_refused(shelf: Shelf, params: Params) -> None:
     shelf.promote(publish(shelf, "champion"))
     decision = judge(params, shelf.settings, publish(shelf, "challenger", bias=100))
-    assert failed(decision) == ["accuracy", "paired_test", "class_recall", "gain_over_baseline"]
+    assert failed(decision) == ["score", "paired_test", "class_recall", "gain_over_baseline"]
 
 
 def test_without_a_champion_no_samples_are_needed(
@@ -212,7 +207,8 @@ def test_the_same_graph_with_other_names_for_its_answers_is_another_model(shelf:
     make_package(package, shelf.settings)
     signature = ModelSignature.read(package / "signature.json")
     renamed = ("nought", *DIGITS[1:])
-    signature.model_copy(update={"labels": renamed}).write(package / "signature.json")
+    target = signature.target.model_copy(update={"labels": renamed})
+    signature.model_copy(update={"target": target}).write(package / "signature.json")
     version = shelf.register(package, seal(package, shelf.settings.private_key, shelf.settings.public_keys))
     assert failed(judge(params, shelf.settings, version)) == ["comparison"]
 
@@ -287,7 +283,47 @@ def test_a_lost_label_is_refused(shelf: Shelf, params: Params) -> None:
 
 def test_samples_of_another_shape_are_an_error(shelf: Shelf, params: Params) -> None:
     shelf.promote(publish(shelf, "champion"))
-    held = held_out()
-    write_test_split(LabelledArrays(held.inputs.repeat(2, axis=1), held.labels, held.ids), DIGITS)
-    with pytest.raises(DataError, match=rf"shape \({2 * SIDE}, {SIDE}, 1\)"):
+    np.save(INPUTS, held_out().inputs.repeat(2, axis=1))
+    with pytest.raises(DataError, match=f"the samples are {2 * SIDE} × {SIDE} × 1"):
         judge(params, shelf.settings, publish(shelf, "challenger", bias=1))
+
+
+PRICE = ValueTarget(name="price", mean=0.0, std=1.0, low=-3.0, high=3.0)
+PRICES = np.random.default_rng(3).normal(size=SAMPLES).astype(np.float32)
+VALUE_GATE = GateParams(
+    significance=0.05, max_score_drop=0.01, min_gain_over_baseline=0.1, max_latency_ratio=2.0, max_bytes=1000
+)
+GOOD_VALUE = Candidate(version=3, target=PRICE, graph_bytes=1000, score=0.9, baseline="mean", baseline_score=0.0)
+
+
+def value_duel(challenger_error: float, champion_error: float) -> ValueDuel:
+    """Errors of a stated size, in turns to either side."""
+    sides = np.where(TRUTH == 1, 1, -1).astype(np.float32)
+    return ValueDuel(2, 1.0, 1.0, "", PRICE, PRICES, PRICES + challenger_error * sides, PRICES + champion_error * sides)
+
+
+def test_values_are_compared_by_their_r2_and_by_their_errors() -> None:
+    decision = decide(NAME, GOOD_VALUE, 2, value_duel(0.1, 0.1), VALUE_GATE)
+    assert decision.passed
+    assert [check.name for check in decision.checks] == [
+        "score",
+        "paired_test",
+        "latency",
+        "size",
+        "gain_over_baseline",
+    ]
+    expected = 1 - 0.01 / PRICES.astype(np.float64).var()
+    assert decision.checks[0].figures["challenger"] == pytest.approx(expected, abs=1e-6)
+    assert "Its R² is 0.98" in decision.sentence()
+
+
+def test_a_regression_that_is_further_off_is_refused() -> None:
+    assert failed(decide(NAME, GOOD_VALUE, 2, value_duel(0.11, 0.1), VALUE_GATE)) == ["paired_test"]
+    assert failed(decide(NAME, GOOD_VALUE, 2, value_duel(0.2, 0.1), VALUE_GATE)) == ["score", "paired_test"]
+    assert decide(NAME, GOOD_VALUE, 2, value_duel(0.09, 0.1), VALUE_GATE).passed
+
+
+def test_the_signed_rank_test_by_hand() -> None:
+    """Of three errors, all larger: one of the eight equally likely sets of signs."""
+    assert wilcoxon_worse(np.array([1.0, 2.0, 3.0])) == pytest.approx(1 / 8)
+    assert wilcoxon_worse(np.zeros(5)) == 1.0

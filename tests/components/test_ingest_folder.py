@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from components.contracts import INGESTED, INPUTS, QUARANTINE, REPORTS, SAMPLES, Ingested
+from components.contracts import INGESTED, INPUTS, QUARANTINE, REPORTS, SAMPLES, Ingested, IngestedImages
 from components.errors import DataError
-from components.ingest import image_folder
+from components.ingest.images import image_folder
 from components.ingest.run import run
 from components.params import Params, load_params
 from components.settings import Settings
@@ -66,12 +66,14 @@ def test_the_digits() -> None:
     assert set(quarantine["reason"]) <= {"duplicate"}
     assert ingested.labels == tuple("0123456789")
     assert not ingested.own_test_split
+    assert ingested.content == IngestedImages(height=24, width=24, channels=1)
+    assert ingested.summaries == ("brightness", "contrast")
     assert abs(ingested.samples["test"] / len(samples) - 0.2) < 0.04
     assert abs(ingested.samples["validation"] / len(samples) - 0.8 * 0.15) < 0.03
     row = int(samples.index[samples["source"] == "3/0003.png"][0])
     with Image.open(SOURCE / "3/0003.png") as image:
         np.testing.assert_array_equal(inputs[row, ..., 0], np.asarray(image))
-    assert samples["mean"].to_numpy() == pytest.approx(inputs.reshape(len(inputs), -1).mean(axis=1))
+    assert samples["brightness"].to_numpy() == pytest.approx(inputs.reshape(len(inputs), -1).mean(axis=1))
     assert samples["source"].is_monotonic_increasing
 
 
@@ -160,6 +162,9 @@ def test_what_is_no_sample_goes_to_quarantine_with_its_reason(workspace: Path) -
     page = (REPORTS / "ingest/summary.md").read_text()
     assert page.startswith("# 6 samples, 18 in quarantine")
     assert "- conflict: `cat/both.png`" in page
+    assert "Images, brought to 24 × 24 × 1. The source has splits by the hash of each sample's content." in page
+    assert "| `cat` | " in page
+    assert "| `brightness` | 6 | 0 | " in page
 
 
 def test_names_that_would_act_on_a_terminal_or_are_no_text_are_escaped() -> None:
@@ -192,7 +197,7 @@ def test_any_mode_and_any_channels(mode: str) -> None:
     for channels in (1, 3):
         samples, quarantine, inputs, _ = ingest(channels=channels)
         assert quarantine.empty
-        assert samples["mean"].tolist() == [0, 255]
+        assert samples["brightness"].tolist() == [0, 255]
         assert inputs.shape == (2, 24, 24, channels)
         assert samples[["width", "height"]].to_numpy().tolist() == [[9, 7], [9, 7]]
 

@@ -9,10 +9,12 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_digits
 
 from components import arrays
-from components.contracts import INGESTED, INPUTS, QUARANTINE, SAMPLES, Ingested
+from components.contracts import INGESTED, INPUTS, QUARANTINE, SAMPLES, Ingested, IngestedImages
 from components.errors import DataError
+from components.ingest.candidates import Candidates, Refused
+from components.ingest.images.pictures import PictureContent
+from components.ingest.repetitions import repetitions
 from components.ingest.run import run
-from components.ingest.table import set_aside
 from components.params import Params, parse_params
 from components.settings import Settings
 from components.splits import content_sha256
@@ -76,9 +78,10 @@ def test_what_the_table_says_of_a_sample() -> None:
     assert row["sha256"] == content_sha256(np.repeat(images[7][..., None], 3, axis=2))
     assert row["id"] == row["sha256"][:16]
     assert (row["width"], row["height"]) == (8, 8)
-    assert row["mean"] == pytest.approx(images[7].mean())
-    assert row["std"] == pytest.approx(images[7].std())
-    assert samples.columns.tolist() == ["id", "sha256", "label", "split", "width", "height", "mean", "std", "source"]
+    assert row["brightness"] == pytest.approx(images[7].mean())
+    assert row["contrast"] == pytest.approx(images[7].std())
+    fixed = ["id", "sha256", "label", "split", "source"]
+    assert samples.columns.tolist() == [*fixed, "width", "height", "brightness", "contrast"]
     assert samples["id"].is_unique
     assert inputs.dtype == np.uint8
 
@@ -132,10 +135,42 @@ def test_other_sizes_and_channels_change_the_array_but_no_hash_and_no_split() ->
     small, _, _, _ = ingest()
     large, _, inputs, ingested = ingest(height=12, width=10, channels=3)
     assert inputs.shape == (200, 12, 10, 3)
-    assert (ingested.height, ingested.width, ingested.channels) == (12, 10, 3)
+    assert ingested.content == IngestedImages(height=12, width=10, channels=3)
     assert (inputs[..., 0] == inputs[..., 2]).all()
     same = ["id", "sha256", "split", "label", "width", "height"]
     pd.testing.assert_frame_equal(small[same], large[same])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_colour_images(channels: int) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (40, 8, 8, 3), np.uint8)
+    numbers = np.arange(40, dtype=np.uint8) % 10
+    write_pair(SOURCE, "train", colours[:30], numbers[:30], packed=True)
+    write_pair(SOURCE, "test", colours[30:], numbers[30:])
+    samples, quarantine, inputs, ingested = ingest(channels=channels)
+    assert quarantine.empty
+    assert ingested.samples["test"] == 10
+    assert inputs.shape == (40, 8, 8, channels)
+    row = int(samples.index[samples["source"] == "test-images-idx4-ubyte#0000004"][0])
+    assert samples["sha256"][row] == content_sha256(colours[34])
+    assert samples["width"].tolist() == [8] * 40
+    if channels == 3:
+        np.testing.assert_array_equal(inputs[row], colours[34])
+    else:
+        weights = colours[34] @ np.array([0.299, 0.587, 0.114])  # ITU-R 601-2 luma, as Pillow has it
+        assert np.abs(inputs[row, ..., 0] - weights).max() <= 1
+
+
+def test_a_grey_picture_is_the_same_in_three_and_in_four_dimensions() -> None:
+    images, numbers = digits()
+    write_pair(SOURCE, "train", images[:100], numbers[:100])
+    grey, _, grey_inputs, _ = ingest(channels=3)
+    for path in SOURCE.iterdir():
+        path.unlink()
+    write_pair(SOURCE, "train", np.repeat(images[:100, ..., None], 3, axis=3), numbers[:100])
+    colour, _, colour_inputs, _ = ingest(channels=3)
+    pd.testing.assert_frame_equal(grey.drop(columns="source"), colour.drop(columns="source"))
+    np.testing.assert_array_equal(grey_inputs, colour_inputs)
 
 
 def test_repetitions() -> None:
@@ -173,17 +208,28 @@ def test_repetitions() -> None:
 
 
 def test_a_test_sample_stands_before_a_training_sample_whatever_their_names() -> None:
-    pictures = pd.DataFrame(
+    table = pd.DataFrame(
         {
             "source": ["a-train#1", "z-test#1", "z-test#2"],
             "label": ["one"] * 3,
             "sha256": ["same"] * 3,
             "own_test": [False, True, True],
-        }
+        },
+        index=[7, 3, 5],
     )
-    apart = set_aside(pictures)
+    candidates = Candidates(
+        kind=IngestedImages(height=8, width=8, channels=1),
+        labels=("one",),
+        label_name="label",
+        summaries=(),
+        table=table,
+        refused=pd.DataFrame(columns=Refused._fields),
+        content=PictureContent(np.zeros((8, 8, 8, 1), np.uint8)),
+        own_test_split=True,
+    )
+    apart = repetitions(candidates)
     assert apart.to_numpy().tolist() == [["a-train#1", "duplicate", "the same picture as z-test#1"]]
-    assert apart.index.tolist() == [0]
+    assert apart.index.tolist() == [7]
 
 
 def test_labels_out_of_range_go_to_quarantine() -> None:
@@ -207,7 +253,7 @@ def refusal(**source: Any) -> str:
 def test_a_missing_folder_and_an_empty_one_are_told() -> None:
     assert "data/fetched is no folder here" in refusal()
     SOURCE.mkdir(parents=True)
-    assert "holds no train-images-idx3-ubyte and train-labels-idx1-ubyte" in refusal()
+    assert "holds no train-images-idx3-ubyte (of colour images idx4) and train-labels-idx1-ubyte" in refusal()
 
 
 def test_half_a_pair_is_told() -> None:
@@ -228,6 +274,15 @@ def test_counts_that_differ_are_told() -> None:
     images, numbers = digits()
     write_pair(SOURCE, "train", images, numbers[:-1])
     assert "1797 images and data/fetched/train-labels-idx1-ubyte 1796 labels" in refusal()
+
+
+def test_a_colour_file_that_is_none_is_told() -> None:
+    write_pair(SOURCE, "train", np.zeros((40, 8, 8, 2)), np.zeros(40))
+    assert "holds images of 2 channels" in refusal()
+    (SOURCE / "train-images-idx3-ubyte").write_bytes((SOURCE / "train-images-idx4-ubyte").read_bytes())
+    assert "keep the one that is meant" in refusal()
+    (SOURCE / "train-images-idx4-ubyte").unlink()
+    assert "begins with 00 00 08 04, not 00 00 08 03" in refusal()
 
 
 def damage(content: bytes, place: int) -> bytes:

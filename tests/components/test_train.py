@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from components.train.module import Classifier
+from components.train.optimisation import build_loss, build_optimizer, build_schedule, parameter_groups
 from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
 from ruamel.yaml import YAML
@@ -31,8 +33,6 @@ from components.settings import Settings
 from components.train.batches import Batches
 from components.train.checkpoints import SafetensorsIO
 from components.train.history import History
-from components.train.module import Classifier
-from components.train.optimisation import build_loss, build_optimizer, build_schedule, parameter_groups
 from components.train.run import fingerprint, fit, run
 from components.train.tracking import Tracking
 from tests.digits import write_prepared

@@ -1,0 +1,53 @@
+"""A fresh copy of the repository, to run the line in without touching this one."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+DATASETS = Path(".tunesmith") / "datasets"
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """A copy of the repository's files, as git knows them; the data sets that were fetched are shared."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        for name in filter(None, listed.stdout.split("\0")):
+            if (ROOT / name).is_file():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(ROOT / name, root / name)
+        (ROOT / DATASETS).mkdir(parents=True, exist_ok=True)
+        (root / DATASETS).parent.mkdir()
+        (root / DATASETS).symlink_to(ROOT / DATASETS)
+        subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+        yield root
+
+
+def timed(command: list[str], root: Path, *, shown: bool = False) -> tuple[float, str]:
+    """Wall seconds of a command that must succeed, and what it printed; ``shown``: what it says on stderr is seen."""
+    binaries = str(Path(sys.executable).parent)
+    environment = os.environ | {"PATH": f"{binaries}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(root)}
+    started = time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=root,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=None if shown else subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed: {(done.stderr or done.stdout)[-2000:]}")
+    return seconds, done.stdout

@@ -1,0 +1,1 @@
+"""Sources of images: IDX files, and a folder of images a class."""

@@ -1,0 +1,27 @@
+"""Transformer encoder for texts (Vaswani et al. 2017, arXiv:1706.03762), with learned positions."""
+
+from torch import Tensor
+
+from components.contracts import TextInputs
+from components.nets.attention import Encoder
+from components.nets.initialisation import Initialiser, embedding, positions
+from components.nets.network import Body
+from components.nets.tokens import PADDING, masked_mean, real_tokens
+from components.params.sections import TransformerParams
+
+
+class Transformer(Body):
+    """Embeddings of tokens and positions, the encoder, and the mean over the real tokens; nobody attends to padding."""
+
+    def __init__(self, params: TransformerParams, inputs: TextInputs, start: Initialiser) -> None:
+        super().__init__()
+        self.embedding = embedding(inputs.vocabulary, params.width, PADDING)
+        self.positions = positions(inputs.length, params.width)
+        self.encoder = Encoder(params, start)
+        self.features = params.width
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Token ids (batch, at most the length of the inputs) int64 -> (batch, features)."""
+        real = real_tokens(ids)
+        tokens_btw = self.embedding(ids) + self.positions[:, : ids.shape[1]]
+        return masked_mean(self.encoder(tokens_btw, real), real)

@@ -1,0 +1,103 @@
+"""The whole of params.yaml: one class a task, which says what each section of it may hold."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from components.params.sections.augment import ImageAugmentParams, RowAugmentParams, TextAugmentParams
+from components.params.sections.compress import CompressParams
+from components.params.sections.evaluate import (
+    EvaluateParams,
+    ImageEvaluateParams,
+    RowEvaluateParams,
+    TextEvaluateParams,
+)
+from components.params.sections.fetch import FetchParams
+from components.params.sections.gate import ClassificationGateParams, GateParams
+from components.params.sections.ingest import ImageIngestParams, IngestParams, RowIngestParams, TextIngestParams
+from components.params.sections.network import CnnParams
+from components.params.sections.prepare import ImagePrepareParams, RowPrepareParams, TextPrepareParams
+from components.params.sections.section import Section
+from components.params.sections.train import (
+    ImageClassificationTrainParams,
+    RowRegressionTrainParams,
+    TextClassificationTrainParams,
+    TrainParams,
+)
+from components.params.sections.validate import ClassificationValidateParams, RegressionValidateParams, ValidateParams
+
+
+class CommonParams(Section):
+    """What every task has."""
+
+    name: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$",
+        description="Name of the registered model: lower case letters, digits, '.', '_', '-'.",
+    )
+    task: str = Field(description="What is predicted from what.")
+    seed: int = Field(ge=0, le=2**31 - 1, description="Seed of everything random.")
+    fetch: FetchParams
+    ingest: IngestParams
+    validate_: ValidateParams = Field(alias="validate")
+    prepare: Section
+    augment: Section
+    train: TrainParams
+    compress: CompressParams
+    evaluate: EvaluateParams
+    gate: GateParams
+
+
+class ImageClassificationParams(CommonParams):
+    """One of several classes for an image."""
+
+    task: Literal["image_classification"] = Field(description="What is predicted from what.")
+    ingest: ImageIngestParams
+    validate_: ClassificationValidateParams = Field(alias="validate")
+    prepare: ImagePrepareParams
+    augment: ImageAugmentParams
+    train: ImageClassificationTrainParams
+    evaluate: ImageEvaluateParams
+    gate: ClassificationGateParams
+
+    @model_validator(mode="after")
+    def _image_fits_network(self) -> Self:
+        source, network = self.ingest.source, self.train.network
+        side = min(source.height, source.width)
+        if isinstance(network, CnnParams) and network.last_side(side) < 1:
+            raise ValueError(
+                f"train.network: {len(network.filters)} convolutions with pooling between them leave nothing of an "
+                f"image of {source.height} × {source.width} pixels. Raise ingest.source.height and width, or take "
+                "fewer filters."
+            )
+        return self
+
+
+class TextClassificationParams(CommonParams):
+    """One of several classes for a text."""
+
+    task: Literal["text_classification"] = Field(description="What is predicted from what.")
+    ingest: TextIngestParams
+    validate_: ClassificationValidateParams = Field(alias="validate")
+    prepare: TextPrepareParams
+    augment: TextAugmentParams
+    train: TextClassificationTrainParams
+    evaluate: TextEvaluateParams
+    gate: ClassificationGateParams
+
+
+class TabularRegressionParams(CommonParams):
+    """A number for a row of a table."""
+
+    task: Literal["tabular_regression"] = Field(description="What is predicted from what.")
+    ingest: RowIngestParams
+    validate_: RegressionValidateParams = Field(alias="validate")
+    prepare: RowPrepareParams
+    augment: RowAugmentParams
+    train: RowRegressionTrainParams
+    evaluate: RowEvaluateParams
+    gate: GateParams
+
+
+TASKS = (ImageClassificationParams, TextClassificationParams, TabularRegressionParams)
+Params = ImageClassificationParams | TextClassificationParams | TabularRegressionParams
+AnyParams = Annotated[Params, Field(discriminator="task", description="What is predicted from what.")]

@@ -1,0 +1,1 @@
+"""Rows of a table: from named values to numbers, their summaries, their augmentation."""

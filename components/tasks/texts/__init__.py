@@ -1,0 +1,1 @@
+"""Texts: from characters to token ids, their summaries, their augmentation."""

@@ -1,0 +1,38 @@
+"""Which decoder a package needs."""
+
+from components.contracts import TOKENIZER, ImageInputs, RowInputs, TextInputs
+from components.errors import DataError, PackageError
+from components.package import ModelPackage
+from components.tasks.texts.tokens import Tokenizer
+from serving.decoding.decoder import Decoder
+from serving.decoding.images import ImageDecoder
+from serving.decoding.rows import RowDecoder
+from serving.decoding.texts import TextDecoder
+
+
+def build_decoder(package: ModelPackage) -> Decoder:
+    """The decoder of a package's inputs; holds all that it needs of the folder.
+
+    Raises:
+        PackageError: the tokenizer is missing, damaged, or not the one that the signature speaks of.
+    """
+    match package.inputs:
+        case ImageInputs() as images:
+            return ImageDecoder(images)
+        case TextInputs() as texts:
+            return TextDecoder(texts, _tokenizer(package, texts))
+        case RowInputs() as rows:
+            return RowDecoder(rows)
+
+
+def _tokenizer(package: ModelPackage, inputs: TextInputs) -> Tokenizer:
+    try:
+        tokenizer = Tokenizer.load(package.folder / TOKENIZER)
+    except DataError as error:
+        raise PackageError(str(error)) from None
+    if tokenizer.vocabulary != inputs.vocabulary:
+        raise PackageError(
+            f"{TOKENIZER} knows {tokenizer.vocabulary} tokens, and the model takes {inputs.vocabulary}: they are not "
+            "of one training."
+        )
+    return tokenizer

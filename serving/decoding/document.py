@@ -1,0 +1,60 @@
+"""JSON documents of the form ``{"inputs": …}``."""
+
+import json
+from typing import Any, NoReturn
+
+from serving.errors import RequestError
+
+JSON_KINDS = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    type(None): "null",
+    int: "a number",
+    float: "a number",
+}
+"""What a person calls a value of JSON."""
+
+
+def is_json(kind: str) -> bool:
+    """Whether a Content-Type says JSON."""
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def read_inputs(body: bytes, wanted: str) -> Any:
+    """The value of ``inputs``.
+
+    Args:
+        body: of the request.
+        wanted: what it should be, in words.
+
+    Raises:
+        RequestError: malformed JSON (400), or JSON that is no such object (422).
+    """
+    try:
+        document = json.loads(body, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise RequestError(400, "The JSON is nested too deeply.") from None
+    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
+        raise RequestError(400, f"The body is not JSON: {error}") from None
+    if not isinstance(document, dict) or "inputs" not in document:
+        raise RequestError(422, f'Send {{"inputs": …}}, {wanted}.')
+    return document["inputs"]
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a number that JSON knows")
+
+
+def as_list(inputs: Any, single: bool, wanted: str) -> list[Any]:
+    """The samples of a request: the one, or the list of several.
+
+    Raises:
+        RequestError: several were expected, and it is no list.
+    """
+    if single:
+        return [inputs]
+    if type(inputs) is not list:
+        raise RequestError(422, f'Send {{"inputs": […]}}, a list with {wanted} each; found {JSON_KINDS[type(inputs)]}.')
+    return inputs

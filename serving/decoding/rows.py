@@ -1,0 +1,50 @@
+"""Rows: JSON objects with a value for each column."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import RowInputs
+from components.errors import RowRefused
+from components.tasks.rows.encoding import encode_rows
+from serving.decoding.decoder import Limits, Reading
+from serving.decoding.document import JSON_KINDS, as_list, is_json, read_inputs
+from serving.errors import RequestError
+
+INLINE_BYTES = 2**14
+ROW = "an object with a value for each column"
+
+
+class RowDecoder:
+    """Reads requests for a model that takes rows.
+
+    Args:
+        inputs: what the model takes.
+    """
+
+    takes = 'JSON {"inputs": {"column": value, …}}'
+    types = "application/json"
+    forms = False
+
+    def __init__(self, inputs: RowInputs) -> None:
+        self.inputs = inputs
+
+    def reading(self, kind: str, body: bytes, limits: Limits) -> Reading | None:
+        """How a body is read."""
+        return Reading(lambda content: self._documents(content, limits), INLINE_BYTES) if is_json(kind) else None
+
+    def read_files(self, files: list[bytes], limits: Limits) -> NDArray[np.float32]:
+        """Forms are not read."""
+        raise RequestError(415, f"Rows are not sent as files. Content-Type must be {self.types}.")
+
+    def _documents(self, body: bytes, limits: Limits) -> NDArray[np.float32]:
+        rows: list[Any] = as_list(read_inputs(body, ROW if limits.single else f"a list, {ROW}"), limits.single, ROW)
+        limits.check(len(rows))
+        for number, row in enumerate(rows, 1):
+            if type(row) is not dict:
+                raise RequestError(422, f"Input {number} must be {ROW}; found {JSON_KINDS[type(row)]}.")
+        try:
+            return encode_rows(rows, self.inputs)
+        except RowRefused as error:
+            raise RequestError(422, str(error)) from None

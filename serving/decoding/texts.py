@@ -1,0 +1,73 @@
+"""Texts: as JSON, or one as the plain body."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import TextInputs
+from components.tasks.texts.tokens import Tokenizer
+from serving.decoding.decoder import Limits, Reading
+from serving.decoding.document import JSON_KINDS, as_list, is_json, read_inputs
+from serving.errors import RequestError
+
+INLINE_BYTES = 2**12
+"""Tokens of a larger body take more than a millisecond."""
+
+
+class TextDecoder:
+    """Reads requests for a model that takes texts.
+
+    Args:
+        inputs: what the model takes.
+        tokenizer: of the same package.
+    """
+
+    takes = 'JSON {"inputs": "a text"}, or the text itself as text/plain'
+    types = "application/json, or text/plain in UTF-8"
+    forms = False
+
+    def __init__(self, inputs: TextInputs, tokenizer: Tokenizer) -> None:
+        self.inputs = inputs
+        self.tokenizer = tokenizer
+
+    def reading(self, kind: str, body: bytes, limits: Limits) -> Reading | None:
+        """How a body is read."""
+        if is_json(kind):
+            return Reading(lambda content: self._documents(content, limits), INLINE_BYTES)
+        if kind == "text/plain":
+            if not limits.single:
+                raise RequestError(415, 'Send several texts as JSON {"inputs": ["a text", "another"]}.')
+            return Reading(self._plain, INLINE_BYTES)
+        return None
+
+    def read_files(self, files: list[bytes], limits: Limits) -> NDArray[np.int32]:
+        """Forms are not read."""
+        raise RequestError(415, f"Texts are not sent as files. Content-Type must be {self.types}.")
+
+    def _plain(self, body: bytes) -> NDArray[np.int32]:
+        try:
+            return self._encode([body.decode()])
+        except UnicodeDecodeError as error:
+            raise RequestError(400, f"The text is not UTF-8: {error}") from None
+
+    def _documents(self, body: bytes, limits: Limits) -> NDArray[np.int32]:
+        texts = as_list(read_inputs(body, "a text" if limits.single else "a list of texts"), limits.single, "a text")
+        limits.check(len(texts))
+        for number, text in enumerate(texts, 1):
+            _check_text(text, number)
+        return self._encode(texts)
+
+    def _encode(self, texts: list[str]) -> NDArray[np.int32]:
+        if not all(text.strip() for text in texts):
+            raise RequestError(422, "A text is empty; there is nothing to answer about.")
+        return self.tokenizer.encode(texts, self.inputs.length)
+
+
+def _check_text(text: Any, number: int) -> None:
+    if type(text) is not str:
+        raise RequestError(422, f"Input {number} must be a text; found {JSON_KINDS[type(text)]}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise RequestError(422, f"Input {number} is no valid Unicode: {error.reason} at {error.start}.") from None
