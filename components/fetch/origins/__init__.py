@@ -1,0 +1,1 @@
+"""The kinds of places where public data can be had."""
