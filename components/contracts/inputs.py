@@ -64,8 +64,9 @@ class NumericColumn(Record):
     median: float
     """Takes the place of a missing value (NaN)."""
     low: float
-    """Smallest value of the training split."""
+    """Smallest value of the training split; what is smaller counts as this."""
     high: float
+    """Largest value of the training split; what is larger counts as this."""
 
 
 class CategoricalColumn(Record):

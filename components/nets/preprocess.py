@@ -60,10 +60,13 @@ class TextPreprocess(Preprocess):
 class RowPreprocess(Preprocess):
     """Fills in what is missing, scales numbers, and makes one number of each category.
 
-    Numeric columns come first, in their order, then one column for each category of each categorical column.
+    A number beyond the range of the training split counts as the end of that range: nothing was learnt out there, and
+    a network's extrapolation of a typing error can be off by any amount. Numeric columns come first, in their order, then one column for each category of each categorical column.
     """
 
     median: Tensor
+    low: Tensor
+    high: Tensor
     shift: Tensor
     scale: Tensor
     numeric: Tensor
@@ -81,6 +84,8 @@ class RowPreprocess(Preprocess):
         ]
         scaling = [_scaling(column, inputs.scaling) for _, column in numeric]
         self._keep("median", [column.median for _, column in numeric])
+        self._keep("low", [column.low for _, column in numeric])
+        self._keep("high", [column.high for _, column in numeric])
         self._keep("shift", [shift for shift, _ in scaling])
         self._keep("scale", [scale for _, scale in scaling])
         self._keep("category", [category for _, category in categories])
@@ -97,7 +102,7 @@ class RowPreprocess(Preprocess):
     def normalise(self, unpacked: Tensor) -> Tensor:
         """(batch, columns) -> (batch, :func:`row_width`); a category that training never saw is all zeros."""
         numbers = unpacked.index_select(1, self.numeric)
-        numbers = torch.where(numbers.isnan(), self.median, numbers)
+        numbers = torch.where(numbers.isnan(), self.median, numbers).clamp(self.low, self.high)
         ones = unpacked.index_select(1, self.categorical) == self.category
         return torch.cat([(numbers - self.shift) / self.scale, ones.float()], dim=1)
 
