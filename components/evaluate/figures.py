@@ -38,7 +38,7 @@ def standings_plot(target: Target, standings: tuple[Standing, ...]) -> Plot:
         axes.set_yticks(range(len(ordered)), [standing.name for standing in ordered], color=palette.ink)
         axes.set_ylim(-0.5, len(ordered) - 0.3)
         axes.margins(x=0.12)
-        _score_axis(axes.xaxis, target)
+        _score_axis(axes.xaxis, target, ticks=4)
         axes.grid(visible=False, axis="y")
 
     text = "; ".join(f"{standing.name} {score(target, standing.score)}" for standing in reversed(ordered))
@@ -69,7 +69,7 @@ def score_plot(target: Target, history: tuple[Epoch, ...], best_epoch: int) -> P
     def draw(axes: Axes, palette: Palette) -> None:
         scores = [epoch.validation_score for epoch in history]
         axes.plot([epoch.epoch for epoch in history], scores, ".-", color=palette.accent)
-        _score_axis(axes.yaxis, target)
+        _score_axis(axes.yaxis, target, ticks=6)
         _epoch_axis(axes, palette, best_epoch)
 
     return plot(f"Validation {target.score} by epoch, the best in epoch {best_epoch}.", NARROW, draw)
@@ -93,7 +93,7 @@ def _epoch_axis(axes: Axes, palette: Palette, best_epoch: int) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def _score_axis(axis: Axis, target: Target) -> None:
-    axis.set_major_locator(MaxNLocator(nbins=6))
+def _score_axis(axis: Axis, target: Target, ticks: int) -> None:
+    axis.set_major_locator(MaxNLocator(nbins=ticks))
     if isinstance(target, ClassTarget):
         axis.set_major_formatter(PercentFormatter(1, symbol=f"{NBSP}%"))

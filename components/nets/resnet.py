@@ -15,7 +15,9 @@ from components.params.sections import ResnetParams
 class BasicBlock(nn.Module):
     """Two convolutions 3×3 beside a shortcut, with normalisation behind each and the activation behind the sum.
 
-    Where the shape changes, the shortcut is a convolution 1×1 with the block's stride (option B of section 4.1).
+    Where the shape changes, the shortcut is a convolution 1×1 with the block's stride (option B of section 4.1). The
+    stride is taken before it, by a pooling of one pixel, which comes to the same: the gradient of a strided convolution
+    1×1 of fewer than 16 channels writes past its memory in torch 2.13 (oneDNN, channels last, an odd batch).
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int, follower: Follower, start: Initialiser) -> None:
@@ -30,7 +32,9 @@ class BasicBlock(nn.Module):
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or inputs != outputs:
             self.shortcut = nn.Sequential(
-                start(nn.Conv2d(inputs, outputs, 1, stride, bias=False)), nn.BatchNorm2d(outputs)
+                nn.AvgPool2d(1, stride) if stride != 1 else nn.Identity(),
+                start(nn.Conv2d(inputs, outputs, 1, bias=False)),
+                nn.BatchNorm2d(outputs),
             )
         self.activation = activation(follower)
 

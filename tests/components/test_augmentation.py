@@ -1,36 +1,46 @@
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from scipy import ndimage
 
-from components.params import Params, load_params
-from components.params.sections import AugmentParams, Erasing
-from components.tasks.augmentation import BatchAugmentation, compose_affine, random_affine, random_erasing
+from components.params import load_params
+from components.params.sections import Erasing, ImageAugmentParams
+from components.tasks.images.augmentation import BatchAugmentation, compose_affine, random_affine, random_erasing
 from tests.places import REPOSITORY
 
 
+def policy_of(path: Path) -> ImageAugmentParams:
+    augment = load_params(path).augment
+    assert isinstance(augment, ImageAugmentParams)
+    return augment
+
+
 @pytest.fixture
-def policy() -> AugmentParams:
-    return load_params(REPOSITORY / "presets" / "reference-augmentation.yaml").augment
+def policy() -> ImageAugmentParams:
+    return policy_of(REPOSITORY / "presets" / "reference-augmentation.yaml")
 
 
-def only(policy: AugmentParams, **changes: dict) -> AugmentParams:
+def only(policy: ImageAugmentParams, **changes: dict[str, Any]) -> ImageAugmentParams:
     """The policy with everything off but what is given."""
     off = {"range": 0.0, "probability": 0.0}
     names = ("rotation", "width_shift", "height_shift", "shear", "zoom")
     values = policy.model_dump() | dict.fromkeys(names, off)
     values |= {"horizontal_flip": {"probability": 0.0}, "random_erasing": {"probability": 0.0, "area": (0.02, 0.2)}}
-    return AugmentParams.model_validate(values | changes)
+    return ImageAugmentParams.model_validate(values | changes)
 
 
 def warp(
-    image: np.ndarray, angle: float, shift: tuple[float, float], shear: float, zoom: tuple[float, float]
+    image: NDArray[np.float32], angle: float, shift: tuple[float, float], shear: float, zoom: tuple[float, float]
 ) -> torch.Tensor:
     tensors = [torch.tensor([value]) for value in (angle, *shift, shear, *zoom, 1.0)]
+    height, width = image.shape
     theta = compose_affine(
-        tensors[0], (tensors[1], tensors[2]), tensors[3], (tensors[4], tensors[5]), tensors[6], image.shape
+        tensors[0], (tensors[1], tensors[2]), tensors[3], (tensors[4], tensors[5]), tensors[6], (height, width)
     )
     batch = torch.from_numpy(image)[None, None]
     grid = torch.nn.functional.affine_grid(theta, list(batch.shape), align_corners=False)
@@ -65,18 +75,18 @@ def test_affine_is_that_of_keras(size: tuple[int, int]) -> None:
     assert np.abs(warped.numpy() - expected).max() < 1e-4
 
 
-def test_flip_mirrors_left_and_right_exactly(policy: AugmentParams) -> None:
+def test_flip_mirrors_left_and_right_exactly(policy: ImageAugmentParams) -> None:
     images = torch.rand(16, 1, 28, 28)
     flipped = BatchAugmentation(only(policy, horizontal_flip={"probability": 1.0}))(images)
     assert torch.allclose(flipped, images.flip(3), atol=1e-5)
 
 
-def test_everything_off_changes_nothing(policy: AugmentParams) -> None:
+def test_everything_off_changes_nothing(policy: ImageAugmentParams) -> None:
     images = torch.rand(4, 3, 20, 36)
     assert torch.allclose(BatchAugmentation(only(policy))(images), images, atol=1e-5)
 
 
-def test_what_lies_outside_is_the_nearest_border_pixel(policy: AugmentParams) -> None:
+def test_what_lies_outside_is_the_nearest_border_pixel(policy: ImageAugmentParams) -> None:
     image = torch.zeros(1, 1, 8, 8)
     image[..., 0] = 1.0  # a white left edge
     one = torch.ones(1)
@@ -87,7 +97,7 @@ def test_what_lies_outside_is_the_nearest_border_pixel(policy: AugmentParams) ->
     assert torch.allclose(moved[..., 5:], torch.zeros(1, 1, 8, 3))
 
 
-def test_draws_stay_in_range_and_come_as_often_as_asked(policy: AugmentParams) -> None:
+def test_draws_stay_in_range_and_come_as_often_as_asked(policy: ImageAugmentParams) -> None:
     turned = only(policy, rotation={"range": 40.0, "probability": 0.25})
     torch.manual_seed(0)
     theta = random_affine(turned, 20_000, 28, 28, torch.device("cpu"))
@@ -97,7 +107,7 @@ def test_draws_stay_in_range_and_come_as_often_as_asked(policy: AugmentParams) -
     assert abs((angles != 0).float().mean().item() - 0.25) < 0.02
 
 
-def test_reference_policy_keeps_range_shape_and_repeats_with_the_seed(policy: AugmentParams) -> None:
+def test_reference_policy_keeps_range_shape_and_repeats_with_the_seed(policy: ImageAugmentParams) -> None:
     images = torch.rand(32, 3, 28, 28).contiguous(memory_format=torch.channels_last)
     torch.manual_seed(3)
     first = BatchAugmentation(policy)(images)
@@ -126,7 +136,7 @@ def test_erasing_is_off_at_probability_zero() -> None:
     assert random_erasing(images, Erasing(probability=0.0, area=(0.1, 0.2))) is images
 
 
-def test_default_policy_is_milder_than_the_reference(policy: AugmentParams) -> None:
-    default: Params = load_params(REPOSITORY / "params.yaml")
+def test_default_policy_is_milder_than_the_reference(policy: ImageAugmentParams) -> None:
+    default = policy_of(REPOSITORY / "params.yaml")
     for name in ("rotation", "width_shift", "height_shift", "shear", "zoom"):
-        assert getattr(default.augment, name).range <= getattr(policy, name).range
+        assert getattr(default, name).range <= getattr(policy, name).range

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from components.errors import ImageRefused
-from components.tasks.images import decode_image, read_image
+from components.tasks.images.decoding import decode_image, read_image
 
 LARGEST = 10_000
 GREY = np.arange(24 * 20, dtype=np.uint32).reshape(24, 20).astype(np.uint8)

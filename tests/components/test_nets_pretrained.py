@@ -1,5 +1,7 @@
 import hashlib
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +70,11 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def state_preprocessing(folder: Path, **stated: object) -> None:
+def stating(checkpoint: Path, folder: Path, **stated: object) -> Path:
+    """A copy of a checkpoint that says how its images are prepared."""
+    shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
     (folder / "preprocessor_config.json").write_text(json.dumps(stated))
+    return folder
 
 
 def pretrained(checkpoint: Path | str, inputs: Inputs, input_side: int | None = None) -> Network:
@@ -91,8 +96,8 @@ def features(net: Network, inputs: Inputs, raw: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet", "vit"])
-def test_features_of_images_are_those_of_the_checkpoint(hub: Path, name: str) -> None:
-    state_preprocessing(hub / name, image_mean=[0.5, 0.45, 0.4], image_std=[0.2, 0.25, 0.3])
+def test_features_of_images_are_those_of_the_checkpoint(hub: Path, tmp_path: Path, name: str) -> None:
+    checkpoint = stating(hub / name, tmp_path, image_mean=[0.5, 0.45, 0.4], image_std=[0.2, 0.25, 0.3])
     raw = raw_samples(IMAGES, 3)
     theirs = models()[name].base_model
     pixels = (raw.permute(0, 3, 1, 2) / 255 - torch.tensor([0.5, 0.45, 0.4]).view(3, 1, 1)) / torch.tensor(
@@ -100,7 +105,7 @@ def test_features_of_images_are_those_of_the_checkpoint(hub: Path, name: str) ->
     ).view(3, 1, 1)
     outputs = theirs(pixels)
     expected = outputs.last_hidden_state[:, 0] if name == "vit" else outputs.pooler_output.flatten(1)
-    net = pretrained(hub / name, IMAGES)
+    net = pretrained(checkpoint, IMAGES)
     torch.testing.assert_close(features(net, IMAGES, raw), expected, rtol=1e-4, atol=1e-5)
     assert net.features == expected.shape[1]
     assert count_parameters(net.backbone) == sum(p.numel() for n, p in theirs.named_parameters() if "pooler" not in n)
@@ -121,7 +126,6 @@ def test_features_of_texts_are_the_mean_of_the_states_of_real_tokens(hub: Path, 
 
 
 def test_a_checkpoint_that_states_no_normalisation_gets_images_as_the_line_normalises_them(hub: Path) -> None:
-    (hub / "resnet" / "preprocessor_config.json").unlink(missing_ok=True)
     raw = raw_samples(IMAGES, 2)
     expected = models()["resnet"].base_model(build_preprocess(IMAGES)(raw)).pooler_output.flatten(1)
     torch.testing.assert_close(features(pretrained(hub / "resnet", IMAGES), IMAGES, raw), expected)
@@ -139,19 +143,19 @@ def test_a_checkpoint_that_states_no_normalisation_gets_images_as_the_line_norma
     ],
     ids=["unit", "bytes", "offset"],
 )
-def test_normalisation_is_what_the_checkpoint_states(hub: Path, stated: dict[str, object], shown: object) -> None:
-    state_preprocessing(hub / "resnet", **stated)
+def test_normalisation_is_what_the_checkpoint_states(
+    hub: Path, tmp_path: Path, stated: dict[str, object], shown: Callable[[Tensor], Tensor]
+) -> None:
+    checkpoint = stating(hub / "resnet", tmp_path, **stated)
     raw = raw_samples(IMAGES, 2)
     expected = models()["resnet"].base_model(shown(raw.permute(0, 3, 1, 2).float())).pooler_output.flatten(1)
-    torch.testing.assert_close(
-        features(pretrained(hub / "resnet", IMAGES), IMAGES, raw), expected, rtol=1e-4, atol=1e-4
-    )
+    torch.testing.assert_close(features(pretrained(checkpoint, IMAGES), IMAGES, raw), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_a_normalisation_that_is_none_is_a_sentence(hub: Path) -> None:
-    state_preprocessing(hub / "resnet", image_mean=[0.5], image_std=[0])
+def test_a_normalisation_that_is_none_is_a_sentence(hub: Path, tmp_path: Path) -> None:
+    checkpoint = stating(hub / "resnet", tmp_path, image_mean=[0.5], image_std=[0])
     with pytest.raises(DataError, match="does not say how images are normalised"):
-        pretrained(hub / "resnet", IMAGES)
+        pretrained(checkpoint, IMAGES)
 
 
 @pytest.mark.parametrize(("name", "inputs"), [("vit", IMAGES), ("distilbert", TEXTS)])
@@ -199,7 +203,8 @@ def test_weights_of_a_trained_network_go_round(hub: Path, tmp_path: Path) -> Non
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.add_(0.1)
-    save_file(net.state_dict(), tmp_path / "best.safetensors")
+    weights = {name: value.contiguous() for name, value in net.state_dict().items()}
+    save_file(weights, tmp_path / "best.safetensors")
     again = pretrained(hub / "vit", IMAGES)
     again.load_state_dict(load_file(tmp_path / "best.safetensors"))
     raw = raw_samples(IMAGES, 2)
