@@ -7,72 +7,42 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.compress.choice import choose, refusal
-from components.compress.export import ServedNetwork, export_onnx, torch_probabilities
+from components.compress.export import ServedNetwork, export_onnx
 from components.compress.run import run
-from components.contracts import COMPRESSED, PREPARED, TRAINED, Compressed, Latency, Preprocessing, Variant
+from components.contracts import (
+    COMPRESSED,
+    PREPARED,
+    TRAINED,
+    ClassTarget,
+    Compressed,
+    Latency,
+    Preprocessing,
+    ValueTarget,
+    Variant,
+)
 from components.errors import CompressionError
-from components.inference import latencies, open_graph, probabilities
-from components.nets import Preprocess, build_network
+from components.inference import latencies, open_graph
+from components.nets import build_network, build_preprocess
 from components.params import Params, load_params
-from components.params.sections import CnnParams, MlpParams
+from components.params.sections import CnnParams
 from components.settings import Settings
-from tests.digits import LABELS, SIDE, digit_images, write_prepared
+from tests.components.nets_samples import IMAGES, NETWORKS, network, raw_samples
+from tests.digits import SIDE, digit_images, write_prepared
 from tests.places import REPOSITORY
 
-NETWORKS = [
-    CnnParams(name="cnn", filters=(8, 8, 8), dense=(16,), batch_norm=True, dropout=0.5),
-    CnnParams(name="cnn", filters=(8, 8), dense=(32, 16), batch_norm=False, dropout=0.0),
-    MlpParams(name="mlp", dense=(32, 16), dropout=0.5),
-]
-
-
-def fitted(channels: int = 1) -> Preprocessing:
-    return Preprocessing(
-        labels=LABELS,
-        height=SIDE,
-        width=SIDE,
-        channels=channels,
-        mean=(0.3,) * channels,
-        std=(0.2,) * channels,
-        class_counts=(1,) * 10,
-    )
-
-
-@pytest.mark.parametrize("network", NETWORKS, ids=["cnn-bn", "cnn", "mlp"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_exported_graph_answers_as_the_network_at_any_batch_size(
-    tmp_path: Path, network: CnnParams | MlpParams, channels: int
-) -> None:
-    torch.manual_seed(0)
-    served = ServedNetwork(Preprocess(fitted(channels)), build_network(network, (channels, SIDE, SIDE), 10)).eval()
-    export_onnx(served, (SIDE, SIDE, channels), tmp_path / "m.onnx")
-    inputs = np.random.default_rng(0).integers(0, 256, (33, SIDE, SIDE, channels), dtype=np.uint8)
-    session = open_graph(tmp_path / "m.onnx")
-    for batch in (1, 7, 33):
-        answers = probabilities(session, inputs, batch=batch)
-        assert np.abs(answers - torch_probabilities(served, inputs)).max() < 1e-5
-        assert answers.sum(axis=1) == pytest.approx(1, abs=1e-5)
-    features = session.run(["features"], {"inputs": inputs})[0]
-    assert features.shape == (33, served.network.features)
-
-
-def test_graph_holds_no_training_time_layer(tmp_path: Path) -> None:
-    served = ServedNetwork(Preprocess(fitted()), build_network(NETWORKS[0], (1, SIDE, SIDE), 10)).eval()
-    export_onnx(served, (SIDE, SIDE, 1), tmp_path / "m.onnx")
-    kinds = {node.op_type for node in onnx.load(tmp_path / "m.onnx").graph.node}
-    assert "Dropout" not in kinds
-    assert "Conv" in kinds
+CLASSES = ClassTarget(labels=("a", "b"), counts=(1, 1))
+CNN = CnnParams(name="cnn", filters=(8, 8), dense=(32, 16), activation="relu", batch_norm=False, dropout=0.0)
 
 
 def prepare(root: Path) -> Params:
     """A workspace with a network that knows the digits, trained here in a few steps."""
     write_prepared(root)
     params = load_params(REPOSITORY / "presets" / "digits.yaml")
-    params = params.model_copy(update={"train": params.train.model_copy(update={"network": NETWORKS[1]})})
+    params = params.model_copy(update={"train": params.train.model_copy(update={"network": CNN})})
     torch.manual_seed(0)
-    network = build_network(NETWORKS[1], (1, SIDE, SIDE), 10)
+    fitted = Preprocessing.read(root / PREPARED / "preprocessing.json")
+    network, preprocess = build_network(params.train, fitted.inputs, 10), build_preprocess(fitted.inputs)
     images, labels = digit_images()
-    preprocess = Preprocess(Preprocessing.read(root / PREPARED / "preprocessing.json"))
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.01)
     inputs, targets = preprocess(torch.from_numpy(images[:1300])), torch.from_numpy(labels[:1300])
     for step in range(100):
@@ -92,9 +62,9 @@ def test_run_measures_both_graphs_and_chooses(tmp_path: Path, monkeypatch: pytes
     compressed = Compressed.read(COMPRESSED / "compressed.json")
     fp32, int8 = compressed.variants
     assert compressed.parity_difference < 1e-4
-    assert fp32.validation_accuracy > 0.8
+    assert fp32.validation_score > 0.8
     assert int8.bytes == (COMPRESSED / "int8.onnx").stat().st_size < fp32.bytes
-    assert abs(fp32.validation_accuracy - int8.validation_accuracy) < 0.05
+    assert abs(fp32.validation_score - int8.validation_score) < 0.05
     kinds = {node.op_type for node in onnx.load(COMPRESSED / "int8.onnx").graph.node}
     assert "QuantizeLinear" in kinds
     initializers = onnx.load(COMPRESSED / "int8.onnx").graph.initializer
@@ -126,7 +96,7 @@ def variant(name: str, accuracy: float = 0.9, size: int = 1000, milliseconds: fl
         name=name,
         file=f"{name}.onnx",
         bytes=size,
-        validation_accuracy=accuracy,
+        validation_score=accuracy,
         latency_1=latency,
         latency_32=latency,
         refused=None,
@@ -137,16 +107,16 @@ def variant(name: str, accuracy: float = 0.9, size: int = 1000, milliseconds: fl
     ("int8", "words"),
     [
         (variant("int8", accuracy=0.89), "loses 1.00% of validation accuracy"),
-        (variant("int8", milliseconds=1.5), "1.50 × the time of fp32"),
+        (variant("int8", milliseconds=1.5, size=300), "1.50 × the time of fp32"),
         (variant("int8", milliseconds=0.5, size=300), None),
     ],
 )
 def test_a_variant_slower_or_worse_than_allowed_is_not_chosen(int8: Variant, words: str | None) -> None:
     budget = load_params(REPOSITORY / "params.yaml").compress
-    budget = budget.model_copy(update={"max_accuracy_drop": 0.005, "max_latency_ratio": 1.0})
+    budget = budget.model_copy(update={"max_score_drop": 0.005, "max_latency_ratio": 1.0})
     fp32 = variant("fp32")
-    reason = refusal(int8, fp32, budget)
-    chosen, why = choose([fp32, int8.model_copy(update={"refused": reason})])
+    reason = refusal(int8, fp32, budget, CLASSES)
+    chosen, why = choose([fp32, int8.model_copy(update={"refused": reason})], {}, CLASSES)
     if words is None:
         assert reason is None
         assert chosen.name == "int8"
@@ -157,11 +127,25 @@ def test_a_variant_slower_or_worse_than_allowed_is_not_chosen(int8: Variant, wor
         assert words in why
 
 
+def test_a_variant_that_could_not_be_made_is_told() -> None:
+    chosen, why = choose([variant("fp32")], {"int8": "the quantizer knows no such operator"}, CLASSES)
+    assert chosen.name == "fp32"
+    assert "int8: the quantizer knows no such operator" in why
+
+
+def test_of_values_the_drop_is_one_of_r2() -> None:
+    budget = load_params(REPOSITORY / "params.yaml").compress.model_copy(update={"max_score_drop": 0.005})
+    values = ValueTarget(name="price", mean=0.0, std=1.0, low=-1.0, high=1.0)
+    reason = refusal(variant("int8", accuracy=0.8925), variant("fp32"), budget, values)
+    assert reason == "it loses 0.0075 of validation R²; compress.max_score_drop allows 0.0050"
+
+
 def test_latencies_are_measured_in_turn(tmp_path: Path) -> None:
-    served = ServedNetwork(Preprocess(fitted()), build_network(NETWORKS[2], (1, SIDE, SIDE), 10)).eval()
-    export_onnx(served, (SIDE, SIDE, 1), tmp_path / "m.onnx")
+    served = ServedNetwork(build_preprocess(IMAGES), network(NETWORKS["cnn"][0], IMAGES), CLASSES).eval()
+    samples = raw_samples(IMAGES, 5).numpy()
+    export_onnx(served, samples, tmp_path / "m.onnx")
     sessions = {"a": open_graph(tmp_path / "m.onnx"), "b": open_graph(tmp_path / "m.onnx")}
-    measured = latencies(sessions, digit_images()[0], 4, 20)
+    measured = latencies(sessions, dict.fromkeys(sessions, samples), 4, 20)
     assert measured.keys() == {"a", "b"}
     assert all(0 < latency.p50 <= latency.p99 for latency in measured.values())
 
@@ -178,5 +162,5 @@ class Listener:
 
 def test_a_batch_is_full_where_there_are_fewer_samples() -> None:
     listener = Listener()
-    latencies({"a": listener}, digit_images()[0][:5], 32, 1)  # type: ignore[dict-item]
+    latencies({"a": listener}, {"a": digit_images()[0][:5]}, 32, 1)  # type: ignore[dict-item]
     assert listener.shapes == {(32, SIDE, SIDE, 1)}
