@@ -12,7 +12,7 @@ from components.contracts import Ingested, IngestedRows, Record
 
 FEATURE = "x."
 """Begins the name of a feature's column in the sample table."""
-DECILES = np.linspace(0.1, 0.9, 9)
+DECILES = np.arange(1, 10) / 10  # not linspace, whose 0.3 is a little more than 0.3
 PRIOR = 0.5
 """Added to every count (Jeffreys' prior), so that an empty bin does not make the index infinite."""
 

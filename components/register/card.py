@@ -45,7 +45,7 @@ def render_card(params: Params, outputs: LineOutputs, signature: ModelSignature,
         gives=described_target(signature.target),
         limits=limits(outputs.evaluated.chosen),
         percent=lambda share: f"{share * 100:.1f} %",
-        score=lambda value: shown_score(signature.target, value),
+        score=lambda value: shown_score(signature.target, value).replace("%", " %"),
     )
 
 

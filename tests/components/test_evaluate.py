@@ -2,10 +2,11 @@
 
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from components.evaluate.baseline import fit_baseline
 from PIL import Image
 from safetensors.numpy import save_file
 
@@ -14,37 +15,42 @@ from components.contracts import (
     COMPRESSED,
     EVALUATED,
     INGESTED,
+    INPUTS,
     PREPARED,
     REPORTS,
+    SAMPLES,
     TRAINED,
     ChampionRef,
-    Comparison,
+    ClassComparison,
     Compressed,
     Epoch,
     Evaluated,
     Incomparable,
     Ingested,
+    IngestedImages,
     LabelledArrays,
     Latency,
-    Preprocessing,
     TrainedModel,
     Variant,
 )
 from components.errors import PackageError
-from components.evaluate.report import confusion_cells
+from components.evaluate.baselines.constants import majority
+from components.evaluate.baselines.images import fit_on_pixels
+from components.evaluate.classes.chapter import confusion_cells
 from components.evaluate.run import run
 from components.files import read_json, write_json
-from components.inference import open_graph, outputs, probabilities
+from components.inference import answers, open_graph, outputs
 from components.package import GoldenBatch, ModelSignature, seal
 from components.package.reference import DriftReference
 from components.params import Params, load_params
 from components.settings import Settings
 from components.splits import draw_for_test
-from components.tasks.summaries import SUMMARIES, summarise_images
-from tests.package_factory import DIGITS, SIDE, digits, make_graph, make_package
+from components.tasks.summaries import summarise, summary_names
+from tests.package_factory import DIGITS, SIDE, digits, fitted, make_graph, make_package
 from tests.places import REPOSITORY
 
 SPLITS = {"train": slice(0, 1000), "validation": slice(1000, 1300), "test": slice(1300, 1797)}
+IMAGES = fitted().inputs
 HOSTILE = (
     "<script>alert(1)</script>",
     '"><img src=http://evil.example/x onerror=alert(1)>',
@@ -65,7 +71,7 @@ def variant(name: str, refused: str | None = None) -> Variant:
         name=name,
         file=f"{name}.onnx",
         bytes=size,
-        validation_accuracy=0.9,
+        validation_score=0.9,
         latency_1=latency,
         latency_32=latency,
         refused=refused,
@@ -76,10 +82,7 @@ def prepare(labels: tuple[str, ...] = DIGITS, chosen: str = "int8") -> None:
     """What the stages before leave in the working directory; int8 is a slightly different model than fp32."""
     for split in SPLITS:
         part(split).save(PREPARED / split)
-    counts = tuple(np.bincount(part("train").labels).tolist())
-    Preprocessing(
-        labels=labels, height=SIDE, width=SIDE, channels=1, mean=(0.3,), std=(0.4,), class_counts=counts
-    ).write(PREPARED / "preprocessing.json")
+    fitted(labels).write(PREPARED / "preprocessing.json")
     make_graph(COMPRESSED / "fp32.onnx")
     make_graph(COMPRESSED / "int8.onnx", bias=0.5)
     Compressed(
@@ -88,29 +91,35 @@ def prepare(labels: tuple[str, ...] = DIGITS, chosen: str = "int8") -> None:
         reason=f"{chosen}: because of the test",
         parity_difference=1e-7,
     ).write(COMPRESSED / "compressed.json")
-    TrainedModel(run_id="run-42", epochs=2, best_epoch=1, validation_accuracy=0.9, parameters=650).write(
+    TrainedModel(run_id="run-42", epochs=2, best_epoch=1, validation_score=0.9, parameters=650).write(
         TRAINED / "trained.json"
     )
     save_file({"weight": np.zeros(3, np.float32)}, TRAINED / "best.safetensors")
     rows = [
-        Epoch(epoch=k, train_loss=1 / k, validation_loss=1.1 / k, validation_accuracy=0.9, learning_rate=0.1, seconds=2)
+        Epoch(epoch=k, train_loss=1 / k, validation_loss=1.1 / k, validation_score=0.9, learning_rate=0.1, seconds=2)
         for k in (1, 2)
     ]
     write_json(REPORTS / "train" / "history.json", [row.model_dump() for row in rows])
     (REPORTS / "augment").mkdir()
     Image.new("L", (64, 32), 128).save(REPORTS / "augment" / "contact_sheet.png")
     ChampionRef(version=None).write(CHAMPION / "champion.json")
-    write_ingested(own_test_split=True)
+    write_ingested(own_test_split=True, labels=labels)
 
 
-def write_ingested(own_test_split: bool) -> None:
-    samples = {split: len(part(split).labels) for split in SPLITS}
+def write_ingested(own_test_split: bool, labels: tuple[str, ...] = DIGITS) -> None:
+    """The images and the table of samples, the splits among one another as they come."""
+    INGESTED.mkdir(parents=True, exist_ok=True)
+    samples = digits()
+    np.save(INPUTS, samples.inputs)
+    names = [labels[label] for label in samples.labels]
+    split = np.array(["train"] * 1000 + ["validation"] * 300 + ["test"] * 497)
+    pd.DataFrame({"id": samples.ids, "label": names, "split": split}).to_parquet(SAMPLES)
     Ingested(
-        labels=DIGITS,
-        height=SIDE,
-        width=SIDE,
-        channels=1,
-        samples=samples,
+        content=IngestedImages(height=SIDE, width=SIDE, channels=1),
+        labels=labels,
+        label_name="digit",
+        summaries=("brightness", "contrast"),
+        samples={split: len(part(split).labels) for split in SPLITS},
         quarantined={},
         own_test_split=own_test_split,
     ).write(INGESTED / "ingested.json")
@@ -167,13 +176,13 @@ def test_chosen_fp32_and_baseline_are_measured_on_the_test_split(
     run(chosen_params(), settings)
     found, test = evaluated(), part("test")
     for name, metrics in (("int8", found.chosen), ("fp32", found.variants["fp32"])):
-        answers = probabilities(open_graph(COMPRESSED / f"{name}.onnx"), test.inputs).argmax(axis=1)
-        assert metrics.accuracy == (answers == test.labels).mean()
+        given = answers(open_graph(COMPRESSED / f"{name}.onnx"), test.inputs).argmax(axis=1)
+        assert metrics.accuracy == (given == test.labels).mean()
         assert metrics.samples == len(test.labels)
     assert found.chosen != found.variants["fp32"]
     assert [row.label for row in found.chosen.classes] == list(DIGITS)
-    assert found.baseline == "nearest_centroid"
-    assert found.baseline_accuracy > 0.8
+    assert found.baseline.name == "nearest_centroid"
+    assert found.baseline.interval[0] < found.baseline.score > 0.8
     assert found.champion is None
     assert read_json(REPORTS / "evaluate" / "metrics.json")["accuracy"] == found.chosen.accuracy
     assert f"Test accuracy {found.chosen.accuracy:.2%}" in capsys.readouterr().out
@@ -184,10 +193,10 @@ def test_golden_batch_holds_every_class_and_the_answers_of_the_chosen_graph(sett
     run(chosen_params(golden_samples=32), settings)
     golden = GoldenBatch.load(EVALUATED / "golden.safetensors")
     assert golden.inputs.shape == (32, SIDE, SIDE, 1)
-    own = probabilities(open_graph(COMPRESSED / "int8.onnx"), golden.inputs)
-    other = probabilities(open_graph(COMPRESSED / "fp32.onnx"), golden.inputs)
-    assert np.abs(own - golden.probabilities).max() < 1e-6
-    assert np.abs(other - golden.probabilities).max() > 1e-3
+    own = answers(open_graph(COMPRESSED / "int8.onnx"), golden.inputs)
+    other = answers(open_graph(COMPRESSED / "fp32.onnx"), golden.inputs)
+    assert np.abs(own - golden.answers).max() < 1e-6
+    assert np.abs(other - golden.answers).max() > 1e-3
     validation = {
         image.tobytes(): label
         for image, label in zip(part("validation").inputs, part("validation").labels, strict=True)
@@ -201,11 +210,11 @@ def test_drift_reference_describes_the_validation_split(settings: Settings) -> N
     run(chosen_params(), settings)
     reference = DriftReference.load(EVALUATED / "reference.safetensors")
     inputs = part("validation").inputs
-    answers, features = outputs(open_graph(COMPRESSED / "int8.onnx"), ["probabilities", "features"], inputs)
-    assert reference.summaries.shape == (len(inputs), len(SUMMARIES))
-    assert np.array_equal(reference.summaries, np.sort(summarise_images(inputs), axis=0))
-    assert np.array_equal(reference.confidences, np.sort(answers.max(axis=1)))
-    assert reference.class_counts.tolist() == np.bincount(answers.argmax(axis=1), minlength=10).tolist()
+    given, features = outputs(open_graph(COMPRESSED / "int8.onnx"), ["probabilities", "features"], inputs)
+    assert reference.summaries.shape == (len(inputs), len(summary_names(IMAGES)))
+    assert np.array_equal(reference.summaries, np.sort(summarise(IMAGES, inputs), axis=0))
+    assert np.array_equal(reference.answers, np.sort(given.max(axis=1)))
+    assert reference.class_counts.tolist() == np.bincount(given.argmax(axis=1), minlength=10).tolist()
     assert reference.feature_mean == pytest.approx(features.mean(axis=0), abs=1e-5)
     components = reference.feature_components
     assert components @ components.T == pytest.approx(np.eye(16), abs=1e-5)
@@ -228,16 +237,16 @@ def test_champion_is_asked_about_the_same_samples(settings: Settings) -> None:
     crown(settings, bias=3.0)
     run(chosen_params(), settings)
     found, test = evaluated(), part("test")
-    champion = probabilities(open_graph(CHAMPION / "package" / "model.onnx"), test.inputs).argmax(axis=1) == test.labels
-    challenger = probabilities(open_graph(COMPRESSED / "int8.onnx"), test.inputs).argmax(axis=1) == test.labels
-    assert isinstance(found.champion, Comparison)
+    champion = answers(open_graph(CHAMPION / "package" / "model.onnx"), test.inputs).argmax(axis=1) == test.labels
+    challenger = answers(open_graph(COMPRESSED / "int8.onnx"), test.inputs).argmax(axis=1) == test.labels
+    assert isinstance(found.champion, ClassComparison)
     assert found.champion.version == 3
-    assert found.champion.accuracy == champion.mean()
+    assert found.champion.score == champion.mean()
     assert found.champion.only_challenger_right == (challenger & ~champion).sum() > 0
     assert found.champion.only_champion_right == (champion & ~challenger).sum()
     fours = test.labels == 4
     assert found.champion.recall_gains[4] == pytest.approx(challenger[fours].mean() - champion[fours].mean())
-    assert (found.champion.samples, found.champion.challenger_accuracy) == (497, found.chosen.accuracy)
+    assert (found.champion.samples, found.champion.challenger_score) == (497, found.chosen.accuracy)
     assert 0 <= found.champion.p_value < 0.05
     text = report().text
     assert "against the champion, version 3" in text
@@ -258,12 +267,12 @@ def test_champion_is_not_asked_about_samples_that_it_was_trained_on(
     found, test = evaluated(), part("test")
     kept = np.array([draw_for_test(sample) < share for sample in test.ids])
     inputs, labels = test.inputs[kept], test.labels[kept]
-    champion = probabilities(open_graph(CHAMPION / "package" / "model.onnx"), inputs).argmax(axis=1) == labels
-    challenger = probabilities(open_graph(COMPRESSED / "int8.onnx"), inputs).argmax(axis=1) == labels
-    assert isinstance(found.champion, Comparison)
+    champion = answers(open_graph(CHAMPION / "package" / "model.onnx"), inputs).argmax(axis=1) == labels
+    challenger = answers(open_graph(COMPRESSED / "int8.onnx"), inputs).argmax(axis=1) == labels
+    assert isinstance(found.champion, ClassComparison)
     assert 0 < found.champion.samples == kept.sum() < 10
-    assert found.champion.accuracy == champion.mean()
-    assert found.champion.challenger_accuracy == challenger.mean()
+    assert found.champion.score == champion.mean()
+    assert found.champion.challenger_score == challenger.mean()
     assert found.champion.only_challenger_right == (challenger & ~champion).sum()
     absent = sorted(set(range(10)) - set(labels.tolist()))
     assert [index for index, gain in enumerate(found.champion.recall_gains) if gain is None] == absent
@@ -315,12 +324,13 @@ def test_champion_of_another_size_is_not_compared_but_explained(settings: Settin
     crown(settings)
     package = CHAMPION / "package"
     signature = ModelSignature.read(package / "signature.json")
-    signature.model_copy(update={"height": 16, "channels": 3}).write(package / "signature.json")
+    larger = signature.inputs.model_copy(update={"height": 16, "channels": 3})
+    signature.model_copy(update={"inputs": larger}).write(package / "signature.json")
     seal(package, settings.private_key, settings.public_keys)
     run(chosen_params(), settings)
     found = evaluated().champion
     assert isinstance(found, Incomparable)
-    assert found.reason == "It takes images of 16 × 8 × 3; the test samples are 8 × 8 × 1."
+    assert found.reason == "It takes images of 16 × 8 × 3; the samples are 8 × 8 × 1."
 
 
 def test_damaged_champion_stops_the_stage(settings: Settings) -> None:
@@ -362,7 +372,7 @@ def test_report_tells_what_was_found(settings: Settings) -> None:
     prepare(chosen="fp32")
     run(chosen_params(worst_mistakes=5), settings)
     page, found = report(), evaluated()
-    assert f"{found.chosen.accuracy * 100:.2f} % of 497 test images recognised" in page.text
+    assert f"{found.chosen.accuracy * 100:.2f} % of 497 test images classified right" in page.text
     for text in ("Refused: it is slower.", "run-42", "No champion", "650 parameters", "zero", "1,000"):
         assert text in page.text
     assert sum("gain" in (attributes.get("class") or "") for _, attributes in page.tags) == 6  # five mistakes, a legend
@@ -386,8 +396,9 @@ def test_confusion_cells_show_the_chosen_classes() -> None:
         ("logistic_regression", 0.88, 1.0, "at most 100 iterations"),
     ],
 )
-def test_baselines(name: str, low: float, high: float, words: str) -> None:
-    baseline = fit_baseline(name, part("train"), part("test"))
+def test_baselines(name: Any, low: float, high: float, words: str) -> None:
+    train, test = part("train"), part("test")
+    baseline = majority(train, test) if name == "majority" else fit_on_pixels(name, train, test)
     assert low < (baseline.predicted == part("test").labels).mean() < high
     assert words in baseline.description
 
@@ -397,6 +408,6 @@ def test_baseline_thins_large_images_and_says_so() -> None:
         LabelledArrays(np.kron(samples.inputs, np.ones((9, 9, 1), np.uint8)), samples.labels, samples.ids)
         for samples in (part("train"), part("test"))
     )
-    baseline = fit_baseline("nearest_centroid", train, test)
+    baseline = fit_on_pixels("nearest_centroid", train, test)
     assert "images thinned 3-fold" in baseline.description
     assert (baseline.predicted == test.labels).mean() > 0.8

@@ -1,13 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from components.evaluate.metrics import calibration_bins, mcnemar_p_value, measure, wilson_interval
-from components.evaluate.mistakes import confused_pairs, most_mistaken, worst_mistakes
-from sklearn.metrics import accuracy_score, f1_score
+from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from components.contracts import LabelledArrays
+from components.evaluate.classes.metrics import calibration_bins, mcnemar_p_value, measure_classes, wilson_interval
+from components.evaluate.classes.mistakes import confused_pairs, most_mistaken, worst_mistakes
 from components.evaluate.sampling import balanced, order_statistics, proportional
+from components.evaluate.shown import ShownSample
+from components.evaluate.values.errors import largest_errors
+from components.evaluate.values.metrics import measure_values, signed_rank_p_value
 
 
 def random_answers(samples: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -37,7 +39,7 @@ def test_mcnemar_by_hand(first: int, second: int, p: float) -> None:
 
 def test_measures_by_hand() -> None:
     probabilities = np.array([[0.95, 0.05, 0], [0.35, 0.65, 0], [0.25, 0.75, 0], [0.15, 0.85, 0]], np.float32)
-    metrics = measure(probabilities, np.array([0, 0, 1, 2]), ("a", "b", "c"), bins=10)
+    metrics = measure_classes(probabilities, np.array([0, 0, 1, 2]), ("a", "b", "c"), bins=10)
     assert metrics.accuracy == 0.5
     assert metrics.confusion == ((1, 1, 0), (0, 1, 0), (0, 1, 0))
     a, b, c = metrics.classes
@@ -50,7 +52,7 @@ def test_measures_by_hand() -> None:
 
 def test_measures_agree_with_scikit_learn() -> None:
     probabilities, labels = random_answers(500, 7)
-    metrics = measure(probabilities, labels, tuple("abcdefg"), bins=15)
+    metrics = measure_classes(probabilities, labels, tuple("abcdefg"), bins=15)
     predicted = probabilities.argmax(axis=1)
     assert metrics.accuracy == pytest.approx(accuracy_score(labels, predicted))
     assert metrics.macro_f1 == pytest.approx(f1_score(labels, predicted, average="macro"))
@@ -83,15 +85,55 @@ def test_calibration_bins_exclude_their_lower_edge() -> None:
 
 
 def test_worst_mistakes_are_the_most_confident_first() -> None:
-    images = np.arange(4, dtype=np.uint8).reshape(4, 1, 1, 1)
-    test = LabelledArrays(images, np.array([0, 0, 1, 1]), np.array(["w", "x", "y", "z"]))
+    labels = np.array([0, 0, 1, 1])
     probabilities = np.array([[0.9, 0.1], [0.3, 0.7], [0.95, 0.05], [0.4, 0.6]], np.float32)
-    first, second = worst_mistakes(test, probabilities, 5)
-    assert (first.sample, first.truth, first.predicted) == ("y", 1, 0)
+    first, second = worst_mistakes(labels, probabilities, 5, named)
+    assert (first.sample.identity, first.truth, first.predicted) == ("y", 1, 0)
     assert (first.confidence, first.truth_probability) == (pytest.approx(0.95), pytest.approx(0.05))
-    assert int(first.image[0, 0, 0]) == 2
-    assert second.sample == "x"
-    assert [mistake.sample for mistake in worst_mistakes(test, probabilities, 1)] == ["y"]
+    assert second.sample.identity == "x"
+    assert [mistake.sample.identity for mistake in worst_mistakes(labels, probabilities, 1, named)] == ["y"]
+
+
+def named(places: np.ndarray) -> list[ShownSample]:
+    return [ShownSample("wxyz"[place], "a text") for place in places]
+
+
+def test_the_largest_errors_come_first() -> None:
+    first, second = largest_errors(np.array([1.0, 5.0, 2.5, 0.0]), np.array([1.0, 2.0, 2.0, -1.0]), 2, named)
+    assert (first.sample.identity, first.truth, first.value) == ("x", 2.0, 5.0)
+    assert second.sample.identity == "z"
+
+
+def test_errors_of_values_agree_with_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    labels = random.normal(50, 10, 400).astype(np.float32)
+    values = (labels + random.normal(1, 3, 400)).astype(np.float32)
+    measured = measure_values(values, labels)
+    assert measured.r2 == pytest.approx(r2_score(labels, values), rel=1e-5)
+    assert measured.rmse == pytest.approx(root_mean_squared_error(labels, values), rel=1e-5)
+    assert measured.mae == pytest.approx(mean_absolute_error(labels, values), rel=1e-5)
+    assert measured.bias == pytest.approx((values - labels).mean(), rel=1e-4)
+    assert measured.error_quantiles == pytest.approx(np.quantile(np.abs(values - labels), (0.5, 0.9, 0.99)), rel=1e-5)
+    assert measured.r2_interval[0] < measured.r2 < measured.r2_interval[1]
+
+
+def test_the_bootstrap_interval_is_as_wide_as_the_spread_of_new_samples() -> None:
+    """R² of 400 fresh samples, drawn 300 times, falls into the interval's width nearly always."""
+    random = np.random.default_rng(1)
+
+    def draw() -> tuple[np.ndarray, np.ndarray]:
+        labels = random.normal(size=400)
+        return labels + random.normal(0, 0.4, 400), labels
+
+    spread = np.std([measure_values(*draw()).r2 for _ in range(60)])
+    low, high = measure_values(*draw()).r2_interval
+    assert (high - low) / (2 * 1.96) == pytest.approx(spread, rel=0.4)
+
+
+def test_signed_ranks_by_hand() -> None:
+    """Five errors, the first model's all larger: two of the 32 equally likely sets of signs are as extreme."""
+    assert signed_rank_p_value(np.array([2.0, 3, 4, 5, 6]), np.array([1.0, 1, 1, 1, 1])) == pytest.approx(2 / 32)
+    assert signed_rank_p_value(np.ones(4), np.ones(4)) == 1.0
 
 
 def test_confused_pairs_are_ordered_and_leave_out_empty_cells() -> None:

@@ -56,7 +56,7 @@ def test_what_the_line_made_becomes_a_challenger_with_a_whole_package(params: Pa
     assert registered.lock_sha256 == file_sha256(Path("dvc.lock"))
     tags = registry.version(1).tags
     assert tags.items() >= {"digest": registered.digest, "chosen": "fp32", "git_commit": "none"}.items()
-    assert tags["accuracy"] == "0.8896"
+    assert tags["score"] == "0.8896"
     assert tags["graph"] == file_sha256(COMPRESSED / "fp32.onnx")
 
 
@@ -72,7 +72,7 @@ def test_the_package_holds_the_very_files_that_were_measured(params: Params, set
     ):
         assert file_sha256(PACKAGED / name) == file_sha256(original), name
     package = ModelPackage.read(PACKAGED)
-    assert package.signature.shape == (8, 8, 1)
+    assert package.signature.inputs.shape == (8, 8, 1)
     assert package.signature.features == 64
     assert package.provenance.test_share is None
     assert package.provenance.git_dirty
@@ -89,7 +89,7 @@ def test_the_model_card_tells_the_figures_of_this_model(params: Params, settings
         "# digits",
         "| test | 797 |",
         "Accuracy 89.0 %",
-        "The baseline majority reaches 9.9 %.",
+        "The baseline majority reaches 9.91 %: always the first class.",
         "| eight | 83.8 % | 75.0 % | 0.7917 | 76 |",
         "Weakest class: eight, of which it finds 75.0 %. Its most frequent mistake: 12 × one taken for nine.",
         "650 parameters, best of 3 epochs",

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from components.errors import GraphError, WorkspaceBusy
-from components.params.schema import entries
+from components.params.schema import entries, model_of
 from components.settings import Settings
 from flows.ports import free_port
 from flows.runs import Runs, StageResult, decision_key
@@ -31,10 +31,11 @@ def test_help_loads_nothing_heavy_and_names_every_command(tmp_path: Path) -> Non
         assert f" {command} " in shown.stdout
 
 
-def test_params_explains_every_parameter(tmp_path: Path) -> None:
-    shown = json.loads(tunesmith(tmp_path, "params", "--json").stdout)
-    assert [entry["place"] for entry in shown] == [entry.place for entry in entries()]
-    table = tunesmith(tmp_path, "params").stdout
+@pytest.mark.parametrize("task", ["image_classification", "text_classification", "tabular_regression"])
+def test_params_explains_every_parameter_of_a_task(tmp_path: Path, task: str) -> None:
+    shown = json.loads(tunesmith(tmp_path, "params", task, "--json").stdout)
+    assert [entry["place"] for entry in shown] == [entry.place for entry in entries(model_of(task))]
+    table = tunesmith(tmp_path, "params", task).stdout
     assert re.search(r"train\.epochs +int ≥ 1 ≤ 10,000 +Passes over", table)
 
 

@@ -58,12 +58,12 @@ def test_a_stage_that_ran_is_unchanged(line: Path) -> None:
 
 def test_each_changed_parameter_is_found(line: Path) -> None:
     edit(line / "params.yaml", "  epochs: 6", "  epochs: 7")
-    edit(line / "params.yaml", "  gradient_clip_norm: 0", "  gradient_clip: 0")
+    edit(line / "params.yaml", "  devices: 1", "  devices_: 1")
     edit(line / "params.yaml", "  early_stopping: {patience: 6, min_delta: 0}", "  early_stopping: null")
     assert set(changes_of("model").parameters) == {
         Parameter("train.epochs", "modified", 6, 7),
-        Parameter("train.gradient_clip_norm", "gone", 0, None),
-        Parameter("train.gradient_clip", "new", None, 0),
+        Parameter("train.devices", "gone", 1, None),
+        Parameter("train.devices_", "new", None, 1),
         Parameter("train.early_stopping", "new", None, None),
         Parameter("train.early_stopping.patience", "gone", 6, None),
         Parameter("train.early_stopping.min_delta", "gone", 0, None),
