@@ -188,8 +188,7 @@ def test_unit_leaves_values_as_they_are() -> None:
     run(params("unit"), Settings())
     fitted = fitted_inputs()
     assert isinstance(fitted, ImageInputs)
-    assert fitted.mean == (0, 0, 0)
-    assert fitted.std == (1, 1, 1)
+    assert [*fitted.mean, *fitted.std] == [0, 0, 0, 1, 1, 1]
 
 
 def test_the_same_data_gives_the_same_bytes() -> None:
@@ -359,8 +358,8 @@ def test_columns_follow_from_the_training_split_alone(place: int) -> None:
     before = fitted_columns(ROWS)
     files = prepared_files()
     other = ROWS.copy()
-    for name, value in {"weight": 1000.0, "length": -1000.0, "colour": "violet"}.items():
-        other.loc[place, name] = value
+    other.loc[place, ["weight", "length"]] = [1000.0, -1000.0]
+    other.loc[place, "colour"] = "violet"
     after = fitted_columns(other)
     if SPLIT[place] == "train":
         assert all(after[name] != before[name] for name in ROWS.columns)

@@ -1,4 +1,4 @@
-"""Whatever bytes arrive, decoding gives pixels or a RequestError, and never anything else."""
+"""Images: whatever bytes arrive, decoding gives pixels or a RequestError, and never anything else."""
 
 import io
 import json
@@ -9,22 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
 
-from components.package import ModelSignature
-from serving.decoding import Expected, decode_files, decode_json, decode_npy, decode_picture
+from components.contracts import ImageInputs
+from serving.decoding import Limits
+from serving.decoding.images import Expected, decode_files, decode_json, decode_npy, decode_picture
 from serving.errors import RequestError
 
 
 def expected(*, single: bool = True, channels: int = 1) -> Expected:
-    signature = ModelSignature(
-        task="image_classification",
-        labels=("a", "b"),
-        height=2,
-        width=3,
-        channels=channels,
-        features=1,
-        golden_tolerance=1e-4,
-    )
-    return Expected(signature, max_batch=4, max_pixels=1000, single=single)
+    inputs = ImageInputs(height=2, width=3, channels=channels, mean=(0.5,) * channels, std=(0.2,) * channels)
+    return Expected(inputs, Limits(max_batch=4, max_pixels=1000, single=single))
 
 
 def npy(array: np.ndarray) -> bytes:

@@ -121,7 +121,7 @@ def change_a_golden_answer(shelf: Shelf, folder: Path) -> int:
     package = folder / "golden"
     shutil.copytree(shelf.package(1.0), package)
     golden = GoldenBatch.load(package / GOLDEN)
-    wrong = golden.probabilities.copy()
+    wrong = golden.answers.copy()
     wrong[5, 2] += 0.01
     GoldenBatch(golden.inputs, wrong).save(package / GOLDEN)
     return sealed(shelf, package)

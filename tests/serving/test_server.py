@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tests.package_factory import DIGITS, SIDE, digits
+from components.contracts import ClassTarget, ImageInputs
+from tests.package_factory import DIGITS, SIDE, digits, fitted
 from tests.serving.running import Running
 from tests.shelf import Shelf, answers
 
@@ -270,8 +271,11 @@ def test_request_id_of_the_client_is_kept_and_a_strange_one_is_not(server: Runni
 
 def test_model_page_says_what_is_served(server: Running, shared_shelf: Shelf) -> None:
     model = server.model()
-    assert model["labels"] == list(DIGITS)
-    assert model["input"] == {"height": 8, "width": 8, "channels": 1, "dtype": "uint8"}
+    known = fitted()
+    assert "image file" in model["takes"]
+    assert ImageInputs.model_validate(model["inputs"]) == known.inputs
+    assert ClassTarget.model_validate(model["target"]) == known.target
+    assert model["target"]["labels"] == list(DIGITS)
     assert model["digest"] == shared_shelf.registry.version(1).tags["digest"]
     assert model["task"] == "image_classification"
     assert model["following"]["error"] is None
@@ -300,3 +304,4 @@ def test_start_page_asks_nothing_of_other_machines(server: Running) -> None:
     page = server.get("/")
     assert page.headers["content-type"] == "application/json"
     assert "POST /predict" in page.json()["routes"]
+    assert page.json()["takes"] == server.model()["takes"]
