@@ -13,6 +13,8 @@ from rich.progress import track
 from components.contracts import Latency
 
 WARMUP = 10
+BATCH = 64
+"""Samples of one inference: attention over 512 tokens takes 4 MB a sample, a head and a layer."""
 
 
 def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
@@ -24,7 +26,7 @@ def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
 
 
 def outputs(
-    session: ort.InferenceSession, names: list[str], inputs: NDArray[Any], batch: int = 512
+    session: ort.InferenceSession, names: list[str], inputs: NDArray[Any], batch: int = BATCH
 ) -> list[NDArray[np.float32]]:
     """Named outputs of a graph for all samples, each (samples, width).
 
@@ -43,7 +45,7 @@ def outputs(
     return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
 
-def answers(session: ort.InferenceSession, inputs: NDArray[Any], batch: int = 512) -> NDArray[np.float32]:
+def answers(session: ort.InferenceSession, inputs: NDArray[Any], batch: int = BATCH) -> NDArray[np.float32]:
     """The first output of a graph for all samples, (samples, width): probabilities, or values in the target's unit."""
     return outputs(session, [session.get_outputs()[0].name], inputs, batch)[0]
 

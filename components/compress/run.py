@@ -31,7 +31,7 @@ from components.settings import Settings
 from components.tasks.score import score
 
 PARITY_SAMPLES = 1000
-PARITY_BATCH = 300
+PARITY_BATCH = 50
 """Another batch size than the one that the graph was traced with."""
 
 
