@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[1]
 KERAS = ROOT / ".tunesmith" / "benchmarks" / "keras"
 REQUIREMENTS = ("tensorflow-cpu==2.21.*", "keras==3.15.*", "scipy")
 ROUNDS = 7
+BATCH, STEPS = 64, 150
 
 
 class Contestant:
@@ -58,6 +59,20 @@ def running(command: list[str | Path]) -> Iterator[Contestant]:
         contestant.process.wait()
 
 
+def worker(program: str, preset: str, batch: int, steps: int, precision: str = "32-true") -> list[str | Path]:
+    """The command of the line's training, or of the bare loop (:mod:`benchmarks.training_worker`)."""
+    return [sys.executable, "-m", "benchmarks.training_worker", program, preset, str(batch), str(steps), precision]
+
+
+def contest(commands: dict[str, list[str | Path]], rounds: int) -> list[dict[str, float]]:
+    """Starts every program, warms it up, and asks all of them in turn; samples per second by round and name."""
+    with ExitStack() as stack:
+        contestants = {name: stack.enter_context(running(command)) for name, command in commands.items()}
+        for contestant in contestants.values():
+            contestant.samples_per_second()  # warm-up
+        return [{name: each.samples_per_second() for name, each in contestants.items()} for _ in range(rounds)]
+
+
 def keras_python() -> Path:
     """The interpreter of the reference program's environment, made on first use."""
     python = KERAS / "bin" / "python"
@@ -73,18 +88,14 @@ def keras_python() -> Path:
 
 def main() -> list[Ratio]:
     """Measures and returns both ratios."""
-    worker = [sys.executable, "-m", "benchmarks.training_worker"]
+    reference = "presets/reference-augmentation.yaml"
     commands: dict[str, list[str | Path]] = {
-        "line": [*worker, "line", "32-true"],
-        "bare": [*worker, "bare", "32-true"],
-        "line in bf16": [*worker, "line", "bf16-mixed"],
+        "line": worker("line", reference, BATCH, STEPS),
+        "bare": worker("bare", reference, BATCH, STEPS),
+        "line in bf16": worker("line", reference, BATCH, STEPS, "bf16-mixed"),
         "reference": [keras_python(), ROOT / "benchmarks" / "reference_program.py"],
     }
-    with ExitStack() as stack:
-        contestants = {name: stack.enter_context(running(command)) for name, command in commands.items()}
-        for contestant in contestants.values():
-            contestant.samples_per_second()  # warm-up
-        rounds = [{name: each.samples_per_second() for name, each in contestants.items()} for _ in range(ROUNDS)]
+    rounds = contest(commands, ROUNDS)
     speeds = {name: sorted(each[name] for each in rounds)[ROUNDS // 2] for name in commands}
     stated = ", ".join(f"{name} {speed:,.0f}" for name, speed in speeds.items())
     note = f"reference CNN and augmentation, batch 64, one processor each, {ROUNDS} rounds; samples/s: {stated}"

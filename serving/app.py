@@ -16,7 +16,7 @@ from starlette.routing import Route
 from components.contracts import ClassTarget, Target, ValueTarget
 from serving.body import multipart_files
 from serving.decoding import Decoder, Limits
-from serving.errors import RequestError
+from serving.errors import RequestError, encodable
 from serving.instrument import Instrumented
 from serving.metrics import CONTENT_TYPE
 from serving.model import ServedModel
@@ -160,7 +160,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 def _error(request: Request, status: int, sentence: str, headers: dict[str, str]) -> Response:
-    content = {"error": sentence, "request_id": request.state.request_id}
+    content = {"error": encodable(sentence), "request_id": request.state.request_id}
     return JSONResponse(content, status_code=status, headers=headers)
 
 

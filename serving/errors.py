@@ -3,6 +3,11 @@
 from components.errors import TunesmithError
 
 
+def encodable(text: str) -> str:
+    """The text with what UTF-8 cannot hold, half a surrogate pair of a client's, written as an escape."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class RequestError(TunesmithError):
     """A request that is answered with an error.
 

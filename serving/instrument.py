@@ -4,10 +4,12 @@ import logging
 import re
 import secrets
 import time
+import traceback
 
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
+from serving.errors import encodable
 from serving.worker import Worker
 
 log = logging.getLogger("tunesmith.serving")
@@ -53,9 +55,8 @@ class Instrumented:
         except Exception:
             if not status:
                 raise
-            log.exception(
-                "Request %s failed.", name
-            )  # Starlette has answered 500, and raises so that somebody says why
+            # Starlette has answered 500, and raises so that somebody says why. As text: a log takes nothing but UTF-8.
+            log.error("Request %s failed.\n%s", name, encodable(traceback.format_exc()))  # noqa: TRY400
         finally:
             path = scope["path"]
             route = path if path in self._routes else "other"

@@ -3,6 +3,7 @@
 import textwrap
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,6 +17,8 @@ SIDE = 1.05
 TEXT_CHARACTERS, TEXT_LINES = 110, 3
 DROPPED = "▢"
 FACE, DROPPED_COLOUR = "#1a1a1a", "#b3261e"
+AS_WRITTEN = {"text.parse_math": False}
+"""A name or a text with two dollar signs is no mathematics."""
 
 
 def draw(inputs: Inputs, columns: list[Tensor], titles: list[str], tokenizer: Tokenizer | None, path: Path) -> None:
@@ -28,16 +31,20 @@ def draw(inputs: Inputs, columns: list[Tensor], titles: list[str], tokenizer: To
         tokenizer: of texts.
         path: of the picture.
     """
+    with mpl.rc_context(AS_WRITTEN):
+        _figure(inputs, columns, titles, tokenizer).savefig(path)
+
+
+def _figure(inputs: Inputs, columns: list[Tensor], titles: list[str], tokenizer: Tokenizer | None) -> Figure:
     match inputs, tokenizer:
         case ImageInputs(), _:
-            figure = _images(columns, titles)
+            return _images(columns, titles)
         case TextInputs(), Tokenizer():
-            figure = _texts(columns, titles, tokenizer)
+            return _texts(columns, titles, tokenizer)
         case RowInputs(), _:
-            figure = _rows(inputs, columns)
+            return _rows(inputs, columns)
         case _:
             raise TypeError("texts cannot be shown without their tokenizer")
-    figure.savefig(path)
 
 
 def _images(columns: list[Tensor], titles: list[str]) -> Figure:
@@ -69,7 +76,7 @@ def _texts(columns: list[Tensor], titles: list[str], tokenizer: Tokenizer) -> Fi
 
 def _write(axis: Axes, top: float, text: str, colour: str) -> None:
     lines = textwrap.wrap(text, TEXT_CHARACTERS)[:TEXT_LINES]
-    axis.text(0, top, "\n".join(lines), fontsize=8, va="top", color=colour, parse_math=False)
+    axis.text(0, top, "\n".join(lines), fontsize=8, va="top", color=colour)
 
 
 def _words(ids: Tensor, tokenizer: Tokenizer) -> str:
@@ -82,6 +89,8 @@ def _words(ids: Tensor, tokenizer: Tokenizer) -> str:
 def _rows(inputs: RowInputs, columns: list[Tensor]) -> Figure:
     """For each number: the samples' own, and what training sees in its place."""
     numeric = [(place, column) for place, column in enumerate(inputs.columns) if isinstance(column, NumericColumn)]
+    if not numeric:
+        return _said("No column holds numbers: training sees every row as it is.")
     figure = Figure((9, 0.9 * len(numeric) + 0.6), dpi=110, layout="constrained")
     for axis, (place, column) in zip(figure.subplots(len(numeric), 1, squeeze=False)[:, 0], numeric, strict=True):
         for augmented in columns[1:]:
@@ -93,4 +102,10 @@ def _rows(inputs: RowInputs, columns: list[Tensor]) -> Figure:
         axis.set_ylabel(column.name[:14], fontsize=8, rotation=0, ha="right", va="center")
         axis.tick_params(labelsize=7)
     figure.suptitle("● sample    | as training sees it", fontsize=9)
+    return figure
+
+
+def _said(sentence: str) -> Figure:
+    figure = Figure((9, 0.8), dpi=110)
+    figure.text(0.5, 0.5, sentence, fontsize=11, ha="center", va="center", color=FACE)
     return figure

@@ -20,6 +20,7 @@ STYLE: dict[Any, Any] = {
     "font.size": 8,
     "svg.fonttype": "none",
     "svg.hashsalt": "tunesmith",
+    "text.parse_math": False,  # the name of a target, a class or a column may hold dollar signs
 }
 
 

@@ -47,11 +47,13 @@ def fit_numeric(values: "pd.Series[float]") -> NumericColumn:
     known = values.dropna().to_numpy(np.float64)
     if not known.size:
         raise DataError(f"Column '{values.name}' has no number in the training split. Leave it out of ingest.source.")
+    low, high = float(known.min()), float(known.max())
+    deviation = 0.0 if low == high else float(known.std())  # the mean of a constant is often not quite that constant
     return NumericColumn(
         name=str(values.name),
         mean=float(known.mean()),
-        std=float(known.std()) or 1.0,
+        std=deviation or 1.0,
         median=float(np.median(known)),
-        low=float(known.min()),
-        high=float(known.max()),
+        low=low,
+        high=high,
     )

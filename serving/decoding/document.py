@@ -47,14 +47,21 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number that JSON knows")
 
 
-def as_list(inputs: Any, single: bool, wanted: str) -> list[Any]:
+def read_samples(body: bytes, single: bool, one: str, several: str) -> list[Any]:
     """The samples of a request: the one, or the list of several.
 
+    Args:
+        body: of the request.
+        single: whether one sample was asked for.
+        one: what it should be, in words.
+        several: what a list of them should be, in words.
+
     Raises:
-        RequestError: several were expected, and it is no list.
+        RequestError: as :func:`read_inputs`; several were expected, and it is no list (422).
     """
+    inputs = read_inputs(body, one if single else several)
     if single:
         return [inputs]
     if type(inputs) is not list:
-        raise RequestError(422, f'Send {{"inputs": […]}}, a list with {wanted} each; found {JSON_KINDS[type(inputs)]}.')
+        raise RequestError(422, f'Send {{"inputs": […]}}, {several}; found {JSON_KINDS[type(inputs)]}.')
     return inputs

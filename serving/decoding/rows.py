@@ -1,7 +1,5 @@
 """Rows: JSON objects with a value for each column."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,11 +7,11 @@ from components.contracts import RowInputs
 from components.errors import RowRefused
 from components.tasks.rows.encoding import encode_rows
 from serving.decoding.decoder import Limits, Reading
-from serving.decoding.document import JSON_KINDS, as_list, is_json, read_inputs
+from serving.decoding.document import JSON_KINDS, is_json, read_samples
 from serving.errors import RequestError
 
 INLINE_BYTES = 2**14
-ROW = "an object with a value for each column"
+ROW, ROWS = "an object with a value for each column", "a list of objects, each with a value for each column"
 
 
 class RowDecoder:
@@ -39,7 +37,7 @@ class RowDecoder:
         raise RequestError(415, f"Rows are not sent as files. Content-Type must be {self.types}.")
 
     def _documents(self, body: bytes, limits: Limits) -> NDArray[np.float32]:
-        rows: list[Any] = as_list(read_inputs(body, ROW if limits.single else f"a list, {ROW}"), limits.single, ROW)
+        rows = read_samples(body, limits.single, ROW, ROWS)
         limits.check(len(rows))
         for number, row in enumerate(rows, 1):
             if type(row) is not dict:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from components.contracts import TextInputs
 from components.tasks.texts.tokens import Tokenizer
 from serving.decoding.decoder import Limits, Reading
-from serving.decoding.document import JSON_KINDS, as_list, is_json, read_inputs
+from serving.decoding.document import JSON_KINDS, is_json, read_samples
 from serving.errors import RequestError
 
 INLINE_BYTES = 2**12
@@ -47,20 +47,20 @@ class TextDecoder:
 
     def _plain(self, body: bytes) -> NDArray[np.int32]:
         try:
-            return self._encode([body.decode()])
+            text = body.decode("utf-8-sig")  # a byte order mark at the beginning, as some editors write, is no letter
         except UnicodeDecodeError as error:
             raise RequestError(400, f"The text is not UTF-8: {error}") from None
+        _check_content(text, "The text")
+        return self._encode([text])
 
     def _documents(self, body: bytes, limits: Limits) -> NDArray[np.int32]:
-        texts = as_list(read_inputs(body, "a text" if limits.single else "a list of texts"), limits.single, "a text")
+        texts = read_samples(body, limits.single, "a text", "a list of texts")
         limits.check(len(texts))
         for number, text in enumerate(texts, 1):
             _check_text(text, number)
         return self._encode(texts)
 
     def _encode(self, texts: list[str]) -> NDArray[np.int32]:
-        if not all(text.strip() for text in texts):
-            raise RequestError(422, "A text is empty; there is nothing to answer about.")
         return self.tokenizer.encode(texts, self.inputs.length)
 
 
@@ -71,3 +71,9 @@ def _check_text(text: Any, number: int) -> None:
         text.encode()
     except UnicodeEncodeError as error:
         raise RequestError(422, f"Input {number} is no valid Unicode: {error.reason} at {error.start}.") from None
+    _check_content(text, f"Input {number}")
+
+
+def _check_content(text: str, name: str) -> None:
+    if not text or text.isspace():
+        raise RequestError(422, f"{name} is empty; there is nothing to answer about.")

@@ -1,13 +1,13 @@
 """What a cell holds: a text, a name, a number; or why it holds none."""
 
 import re
-import unicodedata
 
 import numpy as np
 
 from components.ingest.candidates import Reason
 from components.ingest.tables.columns import Cell
 from components.ingest.wording import quoted
+from components.tasks.rows.categories import category_name
 
 LONGEST_NAME = 200
 MISSING = frozenset(["", "na", "n/a", "nan", "null", "none"])
@@ -57,13 +57,13 @@ def text_of(cell: Cell, column: str) -> str:
 
 
 def category_of(cell: Cell, column: str) -> str:
-    """The name of a category or class, in Unicode's form NFC, without space around it.
+    """The name of a category or class, as :func:`category_name` has it.
 
     Raises:
         CellRefused: ``encoding`` as :func:`text_of`; ``missing``: it is empty; ``type``: it is no name: too long, or
             with signs that cannot be printed.
     """
-    name = unicodedata.normalize("NFC", text_of(cell, column)[: LONGEST_NAME + 1].strip())
+    name = category_name(text_of(cell, column))
     if not name:
         raise CellRefused("missing", f"{column} is empty")
     if len(name) > LONGEST_NAME or not name.isprintable():

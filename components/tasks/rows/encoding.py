@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.contracts import CategoricalColumn, NumericColumn, RowInputs
 from components.errors import RowRefused
+from components.tasks.rows.categories import category_name
 
 NEVER_SEEN = -1
 """Position of a category that training never saw."""
@@ -19,7 +20,8 @@ SHOWN = 60
 def encode_rows(rows: Sequence[Mapping[str, object]], inputs: RowInputs) -> NDArray[np.float32]:
     """Puts the values of each row into the order of the model's columns.
 
-    A category that training never saw is no fault: the model takes it for none of those it knows.
+    A category that training never saw is no fault: the model takes it for none of those it knows. Space around a
+    category and the way its accents are written make no other of it (:func:`category_name`).
 
     Args:
         rows: a mapping each from the name of a column to a number or a category; a number that is None or NaN is
@@ -56,7 +58,7 @@ def _check_names(row: Mapping[str, object], names: Sequence[str], number: int) -
         if name not in names:
             close = difflib.get_close_matches(str(name)[:SHOWN], names, n=1)
             meant = f"Did you mean '{close[0]}'?" if close else f"Its columns: {', '.join(names)}."
-            raise RowRefused(f"Row {number + 1}: the model has no column '{_shown(name)}'. {meant}")
+            raise RowRefused(f"Row {number + 1}: the model has no column {_shown(name)}. {meant}")
 
 
 def _number(value: object, column: NumericColumn, number: int, missing: str) -> float:
@@ -79,9 +81,18 @@ def _position(value: object, column: CategoricalColumn, number: int, places: Map
             f"Row {number + 1}: column '{column.name}' {found}; a category is expected, as text, such as "
             f"'{column.categories[0]}'."
         )
-    return places.get(value, NEVER_SEEN)
+    return places.get(category_name(value), NEVER_SEEN)
 
 
 def _shown(value: object) -> str:
-    text = str(value)
+    """A value as Python writes it, texts in quotes: printable whatever it holds, and cut where it is long."""
+    if isinstance(value, str):
+        return repr(_cut(value))
+    try:
+        return _cut(repr(value))
+    except (ValueError, RecursionError):  # Python writes no integer of thousands of digits
+        return "too long to be shown"
+
+
+def _cut(text: str) -> str:
     return text if len(text) <= SHOWN else text[:SHOWN] + "…"

@@ -19,8 +19,10 @@ SPECIAL = ["[PAD]", "[UNK]"]
 BYTES = 256
 """Tokens that every vocabulary has, after the special ones: one a byte, so that every text has tokens."""
 LEAST_FREQUENCY = 2
-READ_CHARACTERS = 64
-"""Of a text, so many characters are read for each token that is kept: what comes later could only be cut."""
+READ_CHARACTERS = 16
+"""Of a text, so many characters are read at first for each token that is kept; more where they give too few tokens."""
+MARGIN = 4
+"""Lengths of the longest token before the end of what is read: there the whole text may have other tokens."""
 
 
 class Tokenizer:
@@ -28,6 +30,8 @@ class Tokenizer:
 
     def __init__(self, model: tokenizers.Tokenizer) -> None:
         self._model = model
+        self._model.encode_special_tokens = True  # their names in a text are letters; save does not keep this
+        self._margin = MARGIN * max(map(len, model.get_vocab()))  # of a token's letters, each stands for a byte
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -57,18 +61,32 @@ class Tokenizer:
         """The first tokens of each text, filled up with padding.
 
         Args:
-            texts: valid Unicode; of a text without a token, all ids are padding.
+            texts: valid Unicode, in whatever form: the tokenizer's own first step is NFC, as ingest's is. Of a text
+                without a token, all ids are padding.
             length: tokens that are kept of each.
 
         Returns:
             (texts, length) int32.
         """
         ids = np.full((len(texts), length), PADDING, np.int32)
-        read = [text[: length * READ_CHARACTERS] for text in texts]
-        for row, encoded in zip(ids, self._model.encode_batch_fast(read, add_special_tokens=False), strict=True):
-            kept = encoded.ids[:length]
-            row[: len(kept)] = kept
+        for row, tokens in zip(ids, self._beginnings(texts, length), strict=True):
+            row[: len(tokens)] = tokens[:length]
         return ids
+
+    def _beginnings(self, texts: Sequence[str], length: int, times: int = 1) -> list[list[int]]:
+        """At least the first tokens of each text: it is read to its end, or until they and a margin are there.
+
+        So a text costs what its first tokens cost, however long it is, and none is lost where tokens are long.
+        """
+        characters = times * (length * READ_CHARACTERS + self._margin)
+        read = [text[:characters] for text in texts]
+        encoded = self._model.encode_batch_fast(read, add_special_tokens=False)
+        return [
+            found.ids
+            if len(part) == len(text) or sum(map(len, found.tokens[length:])) >= self._margin
+            else self._beginnings([text], length, 4 * times)[0]
+            for text, part, found in zip(texts, read, encoded, strict=True)
+        ]
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """What each id stands for, as text; an id that is a part of a letter gives U+FFFD."""
