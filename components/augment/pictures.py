@@ -2,6 +2,7 @@
 
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -17,7 +18,7 @@ SIDE = 1.05
 TEXT_CHARACTERS, TEXT_LINES = 110, 3
 DROPPED = "▢"
 FACE, DROPPED_COLOUR = "#1a1a1a", "#b3261e"
-AS_WRITTEN = {"text.parse_math": False}
+AS_WRITTEN: dict[Any, Any] = {"text.parse_math": False}
 """A name or a text with two dollar signs is no mathematics."""
 
 

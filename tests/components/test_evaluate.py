@@ -1,5 +1,6 @@
 """The whole stage on scikit-learn's digits, with small real graphs, in a folder of its own."""
 
+import base64
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,9 @@ from components.errors import PackageError
 from components.evaluate.baselines.constants import majority
 from components.evaluate.baselines.images import fit_on_pixels
 from components.evaluate.classes.chapter import confusion_cells
+from components.evaluate.figures import Standing, standings_plot
 from components.evaluate.run import run
+from components.evaluate.values.figures import agreement_plot, error_plot
 from components.files import read_json, write_json
 from components.inference import answers, open_graph, outputs
 from components.package import GoldenBatch, ModelSignature, seal
@@ -56,6 +59,7 @@ HOSTILE = (
     '"><img src=http://evil.example/x onerror=alert(1)>',
     "' onclick='alert(1)",
     "</td>",
+    "$_$",
 )
 
 
@@ -358,7 +362,7 @@ def test_report_loads_nothing_and_runs_no_script(settings: Settings) -> None:
 
 
 def test_hostile_class_names_stay_text(settings: Settings) -> None:
-    prepare(labels=(*HOSTILE, *DIGITS[4:]))
+    prepare(labels=(*HOSTILE, *DIGITS[len(HOSTILE) :]))
     run(chosen_params(worst_mistakes=100), settings)
     page = report()
     assert "script" not in {tag for tag, _ in page.tags}
@@ -366,6 +370,20 @@ def test_hostile_class_names_stay_text(settings: Settings) -> None:
     assert all(address.startswith(("data:image/", "#")) for address in page.addresses())
     for label in HOSTILE:
         assert label in page.text
+
+
+def test_hostile_names_in_figures_stay_text() -> None:
+    name, values = r"$_$ & <b> \frac", np.linspace(0, 1, 50)
+    standing = Standing(name, 0.9, (0.8, 1.0), ours=True)
+    drawn = [
+        agreement_plot(name, values, values),
+        error_plot(name, values, values),
+        standings_plot(fitted().target, (standing,)),
+    ]
+    for figure in drawn:
+        for uri in (figure.light, figure.dark):
+            svg = base64.b64decode(uri.partition(",")[2]).decode()
+            assert r"$_$ &amp; &lt;b&gt; \frac" in svg
 
 
 def test_report_tells_what_was_found(settings: Settings) -> None:

@@ -291,6 +291,7 @@ def test_texts_of_many_languages_are_no_fault(text: str) -> None:
 def test_names_of_categories() -> None:
     assert category_of("  Cafe\u0301 ", "c") == "Café"
     assert [category_of(cell, "c") for cell in (7, True, "None", "NA")] == ["7", "True", "None", "NA"]
+    assert category_of(" " * 300 + "e\u0301" * 200, "c") == "é" * 200, "of the name itself, not of how it is written"
     for cell, reason, told in (
         (None, "missing", "c is empty"),
         ("  ", "missing", "c is empty"),

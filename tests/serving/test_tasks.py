@@ -112,7 +112,7 @@ def test_the_pages_of_a_text_model_say_what_it_takes_and_gives(text_server: Runn
 
 BAD_TEXTS: dict[str, tuple[str, bytes, dict[str, str], int, str]] = {
     "nothing": ("/predict", b"", PLAIN, 400, "The body is empty"),
-    "blank": ("/predict", b" ", PLAIN, 422, "A text is empty"),
+    "blank": ("/predict", b" ", PLAIN, 422, "The text is empty"),
     "latin-1": ("/predict", b"caf\xe9", PLAIN, 400, "not UTF-8"),
     "half a letter": ("/predict", b'{"inputs": "\\ud800"}', JSON, 422, "no valid Unicode"),
     "a number": ("/predict", b'{"inputs": 7}', JSON, 422, "must be a text; found a number"),
@@ -151,6 +151,12 @@ def test_a_row_is_answered_with_its_value(row_server: Running, row: Row) -> None
     assert answer["version"] == 1
     assert response.headers["x-model-version"] == "1"
     assert response.headers["x-request-id"] == answer["request_id"]
+
+
+def test_a_category_is_the_same_with_space_around_it(row_server: Running) -> None:
+    row = rows()[0]
+    spaced = ask(row_server, {**row, "colour": f" {row['colour']}\n"}).json()
+    assert spaced["value"] == pytest.approx(value_of(row), rel=1e-6)
 
 
 def test_several_rows_are_answered_in_order(row_server: Running) -> None:
@@ -194,7 +200,7 @@ BAD_ROWS: dict[str, tuple[str, bytes, dict[str, str], int, str]] = {
     "infinity in digits": ("/predict", row_body(size=0).replace(b": 0", b": 1e999"), JSON, 422, "a finite number"),
     "a missing column": ("/predict", row_body(size=None), JSON, 422, "Row 1: column 'size' is missing"),
     "an unknown column": ("/predict", row_body(colours="red"), JSON, 422, "Did you mean 'colour'?"),
-    "text for a number": ("/predict", row_body(age="old"), JSON, 422, "column 'age' is old"),
+    "text for a number": ("/predict", row_body(age="old"), JSON, 422, "column 'age' is 'old'"),
     "a list": ("/predict", b'{"inputs": [1, 2, 3]}', JSON, 422, "an object with a value for each column"),
     "none": ("/predict_batch", b'{"inputs": []}', JSON, 422, "0 samples"),
     "too many": (
@@ -221,6 +227,7 @@ def test_a_bad_row_is_told_what_is_wrong_with_it(row_server: Running, name: str)
 def test_half_a_letter_in_a_row_is_refused_and_not_a_fault_of_the_server(row_server: Running, body: bytes) -> None:
     response = row_server.post("/predict", body, JSON)
     assert response.status_code == 422, response.text
+    assert r"'\ud800'" in response.json()["error"]
 
 
 def test_a_model_that_imputes_answers_a_row_that_lacks_a_number(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class Tokenizer:
     def __init__(self, model: tokenizers.Tokenizer) -> None:
         self._model = model
         self._model.encode_special_tokens = True  # their names in a text are letters; save does not keep this
-        self._margin = MARGIN * max(map(len, model.get_vocab()))  # of a token's letters, each stands for a byte
+        self._bytes = {token: len(letters) for letters, token in model.get_vocab().items()}  # a letter stands for each
+        self._margin = MARGIN * max(self._bytes.values())
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -83,10 +84,13 @@ class Tokenizer:
         encoded = self._model.encode_batch_fast(read, add_special_tokens=False)
         return [
             found.ids
-            if len(part) == len(text) or sum(map(len, found.tokens[length:])) >= self._margin
+            if len(part) == len(text) or self._bytes_of(found.ids[length:]) >= self._margin
             else self._beginnings([text], length, 4 * times)[0]
             for text, part, found in zip(texts, read, encoded, strict=True)
         ]
+
+    def _bytes_of(self, ids: Sequence[int]) -> int:
+        return sum(map(self._bytes.__getitem__, ids))
 
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """What each id stands for, as text; an id that is a part of a letter gives U+FFFD."""
