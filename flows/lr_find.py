@@ -101,4 +101,5 @@ def _draw(axes: Axes, found: RangeTest) -> None:
     axes.axvline(found.steepest, color=LIGHT.good, linestyle=":", label=f"steepest: {found.steepest:.2g}")
     axes.axvline(found.current, color=LIGHT.muted, linestyle="--", label=f"params.yaml: {found.current:.2g}")
     axes.set(xscale="log", xlabel="learning rate", ylabel="smoothed training loss")
+    axes.xaxis.set_major_formatter(lambda rate, place: f"{rate:.0e}")  # its own would be in TeX
     axes.legend()

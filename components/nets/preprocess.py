@@ -61,7 +61,8 @@ class RowPreprocess(Preprocess):
     """Fills in what is missing, scales numbers, and makes one number of each category.
 
     A number beyond the range of the training split counts as the end of that range: nothing was learnt out there, and
-    a network's extrapolation of a typing error can be off by any amount. Numeric columns come first, in their order, then one column for each category of each categorical column.
+    a network's extrapolation of a typing error can be off by any amount. Numeric columns come first, in their order,
+    then one column for each category of each categorical column.
     """
 
     median: Tensor

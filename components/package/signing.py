@@ -98,6 +98,8 @@ def _trusted_keys(folder: Path) -> list[Ed25519PublicKey]:
     for file in sorted(folder.glob("*.pem")):
         try:
             key = serialization.load_pem_public_key(file.read_bytes())
+        except FileNotFoundError:  # of two processes that make a key at once, one takes its own away
+            continue
         except ValueError as error:
             raise PackageError(f"{file} is not a public key in PEM: {error}") from None
         if not isinstance(key, Ed25519PublicKey):

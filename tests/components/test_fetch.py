@@ -180,6 +180,7 @@ def test_if_all_fails_each_attempt_is_told_and_nothing_is_left(workspace: Path, 
         (gzip.compress(CONTENT[FILES[0].name])[:-12], "cannot be unpacked"),
         (gzip.compress(bytes(10**7)), "is not the published file"),
     ],
+    ids=["missing", "no gzip", "cut off", "a bomb"],
 )
 def test_files_that_are_not_right_are_refused(tmp_path: Path, content: bytes | None, told: str) -> None:
     if content is not None:

@@ -58,6 +58,6 @@ def test_missing_data_is_a_sentence(digits: Path) -> None:
 def test_the_picture_names_its_axes_and_rates() -> None:
     points = tuple(Point(rate=10.0**power, loss=2.0 + power) for power in range(-7, 2))
     picture = draw(RangeTest(points=points, steepest=0.01, suggestion=0.003, current=0.25))
-    assert {"learning rate", "smoothed training loss"} <= texts(picture)
+    assert {"learning rate", "smoothed training loss", "1e-03", "1e+00"} <= texts(picture)
     assert {"suggestion: 0.003", "steepest: 0.01", "params.yaml: 0.25"} <= texts(picture)
     assert picture == draw(RangeTest(points=points, steepest=0.01, suggestion=0.003, current=0.25))
