@@ -72,6 +72,19 @@ def test_run_measures_both_graphs_and_chooses(tmp_path: Path, monkeypatch: pytes
     assert weights == {onnx.TensorProto.INT8}, "the convolutions are stored in eight bits"
 
 
+@pytest.mark.parametrize("method", ["min_max", "entropy", "percentile"])
+def test_every_calibration_finds_ranges_that_keep_the_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = prepare(tmp_path)
+    quantization = params.compress.quantization.model_copy(update={"calibration": method})
+    compress = params.compress.model_copy(update={"quantization": quantization, "latency_repeats": 10})
+    run(params.model_copy(update={"compress": compress}), Settings(threads=1))
+    fp32, int8 = Compressed.read(COMPRESSED / "compressed.json").variants
+    assert fp32.validation_score - int8.validation_score < 0.05
+
+
 def test_a_graph_that_differs_from_its_network_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     params = prepare(tmp_path)

@@ -225,3 +225,10 @@ def test_augmentation_sees_rows_with_their_gaps_and_texts_as_ids() -> None:
     ids = raw_samples(TEXTS, 3)
     assert build_preprocess(TEXTS).unpack(ids).dtype == torch.int64
     assert torch.equal(build_preprocess(TEXTS)(ids), ids.long())
+
+
+def test_numbers_beyond_the_range_of_training_count_as_its_end() -> None:
+    carat, depth = (column for column in ROWS.columns if column.kind == "numeric")
+    beyond = torch.tensor([[carat.low - 9, 1.0, depth.high + 1e6], [carat.low, 1.0, depth.high]])
+    first, second = build_preprocess(ROWS)(beyond)
+    assert torch.equal(first, second)
