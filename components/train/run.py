@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
+from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from safetensors.torch import save
 from torch import Tensor
@@ -142,7 +143,7 @@ class Data(lightning.LightningDataModule):
     def __init__(self, params: Params, batch_size: int) -> None:
         super().__init__()
         self.params, self.batch_size = params, batch_size
-        self.order = torch.from_numpy(np.load(AUGMENTED / "order.npy", allow_pickle=False))
+        self.order = np.load(AUGMENTED / "order.npy", mmap_mode="r", allow_pickle=False)
 
     def train_dataloader(self) -> Batches:
         """Shuffled batches."""
@@ -152,13 +153,13 @@ class Data(lightning.LightningDataModule):
     def val_dataloader(self) -> Batches:
         """Every validation sample once."""
         arrays = LabelledArrays.load(PREPARED / "validation")
-        return self._batches(arrays, torch.arange(len(arrays.labels)), VALIDATION_BATCH, None)
+        return self._batches(arrays, np.arange(len(arrays.labels)), VALIDATION_BATCH, None)
 
-    def _batches(self, arrays: LabelledArrays, order: Tensor, batch_size: int, seed: int | None) -> Batches:
+    def _batches(self, arrays: LabelledArrays, order: NDArray[np.int64], batch_size: int, seed: int | None) -> Batches:
         trainer = cast(lightning.Trainer, self.trainer)
         return Batches(
-            torch.from_numpy(arrays.inputs),
-            torch.from_numpy(arrays.labels),
+            arrays.inputs,
+            arrays.labels,
             order,
             batch_size=batch_size,
             seed=seed,
