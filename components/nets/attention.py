@@ -8,6 +8,7 @@ weights themselves: so training uses the fused kernel.
 from torch import Tensor, nn
 from torch.nn import functional
 
+from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser
 from components.params.sections import AttentionParams
 
@@ -46,10 +47,10 @@ class EncoderBlock(nn.Module):
         self.feed_forward = nn.Sequential(
             start(nn.Linear(width, WIDENING * width), "gelu"),
             nn.GELU(),
-            nn.Dropout(params.dropout),
+            Dropout(params.dropout),
             start(nn.Linear(WIDENING * width, width)),
         )
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
 
     def forward(self, tokens_btw: Tensor, mask: Tensor | None) -> Tensor:
         """(batch, tokens, width) -> the same."""
@@ -63,7 +64,7 @@ class Encoder(nn.Module):
 
     def __init__(self, params: AttentionParams, start: Initialiser) -> None:
         super().__init__()
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         self.blocks = nn.ModuleList([EncoderBlock(params, start) for _ in range(params.depth)])
         self.norm = nn.LayerNorm(params.width)
 

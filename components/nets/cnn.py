@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from components.contracts import ImageInputs
 from components.nets.activation import MONOTONE, activation
 from components.nets.dense import dense
+from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser
 from components.nets.network import Body
 from components.params.sections import CnnParams
@@ -16,7 +17,7 @@ class Cnn(Body):
     def __init__(self, params: CnnParams, inputs: ImageInputs, start: Initialiser) -> None:
         super().__init__()
         self.convolutions = _convolutions(params, inputs.channels, start)
-        self.flatten, self.dropout = nn.Flatten(), nn.Dropout(params.dropout)
+        self.flatten, self.dropout = nn.Flatten(), Dropout(params.dropout)
         width = params.filters[-1] * params.last_side(inputs.height) * params.last_side(inputs.width)
         self.dense = dense(width, params.dense, params.activation, start)
         self.features = params.dense[-1]

@@ -3,6 +3,7 @@
 from torch import nn
 
 from components.nets.activation import Follower, activation
+from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser
 
 
@@ -12,6 +13,6 @@ def dense(
     """Linear maps, each with its activation and dropout behind it; (batch, width) -> (batch, last of units)."""
     layers: list[nn.Module] = []
     for outputs in units:
-        layers += [start(nn.Linear(width, outputs), follower), activation(follower), nn.Dropout(dropout)]
+        layers += [start(nn.Linear(width, outputs), follower), activation(follower), Dropout(dropout)]
         width = outputs
     return nn.Sequential(*layers)

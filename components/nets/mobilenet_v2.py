@@ -3,6 +3,7 @@
 from torch import Tensor, nn
 
 from components.contracts import ImageInputs
+from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser
 from components.nets.network import Body
 from components.params.sections import MobileNetV2Params
@@ -63,7 +64,7 @@ class MobileNetV2(Body):
                 width = outputs
         self.features = rounded(LAST * max(1.0, params.width))
         self.layers = nn.Sequential(*layers, _convolution(width, self.features, 1, start))
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
 
     def forward(self, images_bchw: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, features)."""

@@ -7,6 +7,7 @@ from torch.nn import functional
 from components.contracts import ImageInputs, TextInputs
 from components.errors import ParamsError
 from components.nets.checkpoint import PLACE, image_backbone, text_backbone
+from components.nets.dropout import Dropout
 from components.nets.network import Body
 from components.nets.tokens import masked_mean, real_tokens
 from components.params.sections import PretrainedParams
@@ -32,7 +33,7 @@ class PretrainedImages(Body):
             )
         self.side = params.input_side
         self.backbone = found.module
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         mean, std = _channels(inputs.mean, found.channels), _channels(inputs.std, found.channels)
         known_mean, known_std = found.normalisation or (inputs.mean, inputs.std)
         known_mean_c, known_std_c = _channels(known_mean, found.channels), _channels(known_std, found.channels)
@@ -58,7 +59,7 @@ class PretrainedTexts(Body):
     def __init__(self, params: PretrainedParams, inputs: TextInputs) -> None:
         super().__init__()
         self.backbone = text_backbone(params.checkpoint, inputs.vocabulary)
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         self.features = _features(self, torch.ones(1, inputs.length, dtype=torch.int64), params.checkpoint)
 
     def forward(self, ids: Tensor) -> Tensor:

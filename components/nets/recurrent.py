@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from components.contracts import TextInputs
 from components.nets.activation import Follower
+from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser, embedding
 from components.nets.network import Body
 from components.nets.tokens import PADDING, masked_max, masked_mean, real_tokens
@@ -71,7 +72,7 @@ class Recurrent(Body):
         self.embedding = embedding(inputs.vocabulary, params.embedding, PADDING)
         widths = [params.embedding] + [self.features] * (params.layers - 1)
         self.layers = nn.ModuleList(Layer(params, width, start) for width in widths)
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, length) int64 -> (batch, features)."""

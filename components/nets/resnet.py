@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from components.contracts import ImageInputs
 from components.nets.activation import Follower, activation
+from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser
 from components.nets.network import Body
 from components.params.sections import ResnetParams
@@ -59,7 +60,7 @@ class Resnet(Body):
                 blocks.append(BasicBlock(width, filters, stride, params.activation, start))
                 width = filters
         self.blocks = nn.Sequential(*blocks)
-        self.dropout = nn.Dropout(params.dropout)
+        self.dropout = Dropout(params.dropout)
         self.features = width
 
     def forward(self, images_bchw: Tensor) -> Tensor:
