@@ -79,7 +79,7 @@ def _efficientnet(path: Path) -> ImageBackbone:
             "efficientnet_lite0.safetensors. Set fetch.weights: efficientnet_lite0, or name a hub id or a folder of a "
             "transformers model."
         )
-    module = efficientnet.EfficientNetLite0()
+    module = efficientnet.EfficientNetLite0(efficientnet.CHANNELS)
     try:
         weights = load_file(path)
         module.load_state_dict({name: weight for name, weight in weights.items() if not name.startswith("_fc.")})

@@ -2,12 +2,12 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from components.contracts import ImageInputs, TextInputs
 from components.errors import ParamsError
 from components.nets.checkpoint import PLACE, image_backbone, text_backbone
 from components.nets.network import Body
+from components.nets.resize import resize
 from components.nets.tokens import masked_mean, real_tokens
 from components.params.sections import PretrainedParams
 
@@ -44,9 +44,7 @@ class PretrainedImages(Body):
     def forward(self, images_bchw: Tensor) -> Tensor:
         """Images less our mean over our deviation (batch, channels, height, width) -> (batch, features)."""
         images_bchw = images_bchw * self.scale + self.shift
-        if self.side is not None:
-            images_bchw = functional.interpolate(images_bchw, size=(self.side, self.side), mode="bilinear")
-        features: Tensor = self.dropout(self.backbone(images_bchw))
+        features: Tensor = self.dropout(self.backbone(resize(images_bchw, self.side)))
         return features
 
 

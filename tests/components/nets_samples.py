@@ -10,6 +10,7 @@ from components.nets import Network, build_network
 from components.params import load_params
 from components.params.sections import (
     CnnParams,
+    EfficientNetLite0Params,
     GruParams,
     InitialisationParams,
     LstmParams,
@@ -52,6 +53,10 @@ NETWORKS: dict[str, tuple[NetworkParams, Inputs]] = {
         IMAGES,
     ),
     "mobilenet_v2": (MobileNetV2Params(name="mobilenet_v2", width=0.25, dropout=0.1), IMAGES),
+    "efficientnet_lite0": (
+        EfficientNetLite0Params(name="efficientnet_lite0", input_side=None, dropout=0.1),
+        IMAGES,
+    ),
     "vit": (VitParams(name="vit", patch=4, **ATTENTION), IMAGES),
     "lstm": (LstmParams(name="lstm", pooling="last", **RECURRENT), TEXTS),
     "gru": (GruParams(name="gru", pooling="max", **RECURRENT), TEXTS),

@@ -29,7 +29,7 @@ from components.compress.export import ServedNetwork, export_onnx
 from components.contracts import ClassTarget, ImageInputs, Inputs, TextInputs
 from components.errors import DataError, ParamsError
 from components.nets import Network, build_preprocess, count_parameters
-from components.nets.efficientnet import MEAN, STD, EfficientNetLite0, SameConv
+from components.nets.efficientnet import CHANNELS, MEAN, STD, EfficientNetLite0, SameConv
 from components.params.sections import PretrainedParams
 from tests.components.nets_samples import network, raw_samples
 
@@ -283,7 +283,7 @@ def test_what_a_checkpoint_does_not_take_is_a_sentence(hub: Path) -> None:
 def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights under the published names, the classifier among them."""
     torch.manual_seed(3)
-    weights = EfficientNetLite0().state_dict()
+    weights = EfficientNetLite0(CHANNELS).state_dict()
     for name, value in weights.items():
         if name.endswith("running_mean"):
             value.normal_(std=0.1)
@@ -302,7 +302,7 @@ def test_names_and_shapes_are_those_of_the_published_weights(lite0: Path) -> Non
 
 def test_efficientnet_sees_pixels_as_its_authors_normalised_them(lite0: Path) -> None:
     raw = raw_samples(IMAGES, 2)
-    own = EfficientNetLite0().eval()
+    own = EfficientNetLite0(CHANNELS).eval()
     own.load_state_dict({name: value for name, value in load_file(lite0).items() if not name.startswith("_fc.")})
     net = pretrained(lite0, IMAGES)
     expected = own((raw.permute(0, 3, 1, 2) - 127.0) / 128.0)
