@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 Batch = tuple[Tensor, Tensor]
+WINDOW = 32
+"""Batches whose samples are sorted by length together."""
 
 
 class Batches:
@@ -24,6 +26,8 @@ class Batches:
         seed: of the order; None: in the order given, in batches of nearly one size.
         rank: of this process.
         ranks: number of processes.
+        lengths: (samples,) items of each sample, behind which there is only padding; None: all have one size. A batch
+            is as long as the longest of it, and samples of like length come together.
     """
 
     def __init__(
@@ -36,8 +40,9 @@ class Batches:
         seed: int | None,
         rank: int = 0,
         ranks: int = 1,
+        lengths: Tensor | None = None,
     ) -> None:
-        self.inputs, self.labels, self.order = inputs, labels, order
+        self.inputs, self.labels, self.order, self.lengths = inputs, labels, order, lengths
         self.batch_size, self.seed, self.rank, self.ranks = batch_size, seed, rank, ranks
         self.epoch = self.position = self._resumed_at = 0
 
@@ -54,14 +59,25 @@ class Batches:
         start, self._resumed_at = self._resumed_at, 0
         for index, chosen in enumerate(parts[start : len(self)], start):
             self.position = index + 1
-            yield self.inputs[chosen], self.labels[chosen]
+            yield self._trimmed(chosen), self.labels[chosen]
+
+    def _trimmed(self, chosen: Tensor) -> Tensor:
+        if self.lengths is None:
+            return self.inputs[chosen]
+        longest = max(1, int(self.lengths[chosen].max()))
+        return self.inputs[:, :longest][chosen]
 
     def epoch_order(self) -> Tensor:
         """(epoch,) indices in the order of this epoch, over all ranks."""
         if self.seed is None:
-            return self.order
+            return self.order if self.lengths is None else self.order[self.lengths[self.order].argsort()]
         random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        return self.order[torch.randperm(len(self.order), generator=random)]
+        order = self.order[torch.randperm(len(self.order), generator=random)]
+        return (
+            order
+            if self.lengths is None
+            else group_by_length(order, self.lengths, self.batch_size * self.ranks, random)
+        )
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the order of the next iteration."""
@@ -75,6 +91,26 @@ class Batches:
         """Goes on where :meth:`state_dict` was; after the last batch of an epoch that is the start of the next one."""
         self.epoch = state["epoch"]
         self._resumed_at = state["position"] % len(self)
+
+
+def group_by_length(order: Tensor, lengths: Tensor, batch: int, random: torch.Generator) -> Tensor:
+    """Samples of like length in one batch, the batches in random order.
+
+    Sorting is within windows of some batches of a random order, so a sample meets others in every epoch.
+
+    Args:
+        order: (epoch,) random indices of samples; those that do not fill a last batch stay at the end.
+        lengths: (samples,) of each.
+        batch: samples of one step, over all ranks.
+        random: of the order of the batches.
+
+    Returns:
+        (epoch,) the same indices.
+    """
+    full = len(order) // batch * batch
+    windows = torch.split(order[:full], WINDOW * batch)
+    batches = torch.cat([window[lengths[window].argsort()] for window in windows]).view(-1, batch)
+    return torch.cat([batches[torch.randperm(len(batches), generator=random)].flatten(), order[full:]])
 
 
 def optimizer_steps(batches: int, accumulated: int) -> int:

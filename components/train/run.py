@@ -6,9 +6,7 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
-from typing import cast
 
-import numpy as np
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -16,7 +14,7 @@ from pytorch_lightning.callbacks import Callback, ModelCheckpoint
 from safetensors.torch import save
 from torch import Tensor
 
-from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, LabelledArrays, Preprocessing, TrainedModel
+from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, Preprocessing, TrainedModel
 from components.errors import TrainingError
 from components.files import file_sha256, whole_folder, write_bytes, write_json
 from components.lineage import code_tree, tree_digest
@@ -26,8 +24,8 @@ from components.params.sections import PretrainedParams, TrainParams
 from components.settings import Settings
 from components.train.allocator import keep_freed_memory
 from components.train.batch_size import resolve_batch_size
-from components.train.batches import Batches
 from components.train.checkpoints import ResumeCheckpoint, SafetensorsIO
+from components.train.data import Data
 from components.train.history import History
 from components.train.learner import Learner
 from components.train.machine import check_machine
@@ -35,7 +33,6 @@ from components.train.progress import progress_callback
 from components.train.stopping import Stopping
 from components.train.tracking import Tracking, is_first_process
 
-VALIDATION_BATCH = 512
 BEST, RESUME = "best.safetensors", "resume.safetensors"
 
 
@@ -84,7 +81,7 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
     train = params.train
     batch_size = resolve_batch_size(params, fitted, state)
     lightning.seed_everything(params.seed, verbose=False)
-    data = Data(params, batch_size)
+    data = Data(params.seed, fitted.inputs, batch_size)
     module = Learner(params, fitted, len(data.order), batch_size)
     if train.early_stopping:
         rule = train.early_stopping
@@ -129,42 +126,6 @@ def _strategy(train: TrainParams) -> str:
     if train.strategy == "ddp" and isinstance(train.network, PretrainedParams):
         return "ddp_find_unused_parameters_true"
     return train.strategy
-
-
-class Data(lightning.LightningDataModule):
-    """The prepared splits as batches; each rank of a distributed training gets its part.
-
-    Attributes:
-        order: (epoch,) indices of the training samples that an epoch sees, as stage ``augment`` left them.
-        batch_size: training samples of one batch of one process.
-    """
-
-    def __init__(self, params: Params, batch_size: int) -> None:
-        super().__init__()
-        self.params, self.batch_size = params, batch_size
-        self.order = torch.from_numpy(np.load(AUGMENTED / "order.npy", allow_pickle=False))
-
-    def train_dataloader(self) -> Batches:
-        """Shuffled batches."""
-        arrays = LabelledArrays.load(PREPARED / "train")
-        return self._batches(arrays, self.order, self.batch_size, self.params.seed)
-
-    def val_dataloader(self) -> Batches:
-        """Every validation sample once."""
-        arrays = LabelledArrays.load(PREPARED / "validation")
-        return self._batches(arrays, torch.arange(len(arrays.labels)), VALIDATION_BATCH, None)
-
-    def _batches(self, arrays: LabelledArrays, order: Tensor, batch_size: int, seed: int | None) -> Batches:
-        trainer = cast(lightning.Trainer, self.trainer)
-        return Batches(
-            torch.from_numpy(arrays.inputs),
-            torch.from_numpy(arrays.labels),
-            order,
-            batch_size=batch_size,
-            seed=seed,
-            rank=trainer.global_rank,
-            ranks=trainer.world_size,
-        )
 
 
 def checkpointing(state: Path, every_batches: int) -> list[Callback]:

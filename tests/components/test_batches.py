@@ -71,3 +71,61 @@ def test_an_epoch_has_a_step_even_where_the_samples_do_not_fill_it() -> None:
     assert steps_per_epoch(3, 4, 2) == 1
     assert steps_per_epoch(22, 4, 2) == 2
     assert len(seen(batches(3))) == 3
+
+
+def lengthy(**changes: int | None) -> tuple[Batches, torch.Tensor]:
+    """400 texts of 1 to 40 tokens, padded with zeros, and how long each is."""
+    lengths = 1 + torch.randperm(400, generator=torch.Generator().manual_seed(5)) // 10
+    ids = torch.where(torch.arange(40) < lengths[:, None], torch.arange(1, 401)[:, None], 0)
+    values = {"batch_size": 8, "seed": 1, "rank": 0, "ranks": 1} | changes
+    return Batches(ids, torch.arange(400), torch.arange(400), lengths=lengths, **values), lengths
+
+
+def test_a_batch_is_as_long_as_its_longest_text_and_loses_nothing() -> None:
+    loader, lengths = lengthy()
+    for inputs, labels in loader:
+        assert inputs.shape == (8, lengths[labels].max())
+        assert torch.equal((inputs != 0).sum(dim=1), lengths[labels])
+        assert torch.equal(inputs[:, 0], labels + 1)
+
+
+def test_texts_of_like_length_come_together_in_batches_of_random_order() -> None:
+    loader, lengths = lengthy()
+    spread = [int(lengths[labels].max() - lengths[labels].min()) for _, labels in loader]
+    assert sum(spread) / len(spread) < 3, "40 lengths in random batches of 8 would spread over some 31"
+    longest = [int(lengths[labels].max()) for _, labels in loader]
+    assert longest != sorted(longest)
+    epochs = []
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        epochs.append([frozenset(labels.tolist()) for _, labels in loader])
+        assert sorted(sample for batch in epochs[-1] for sample in batch) == list(range(400))
+    assert not set(epochs[0]) & set(epochs[1]), "a sample meets others in every epoch"
+
+
+def test_samples_that_fill_no_batch_are_not_always_the_longest() -> None:
+    loader, lengths = lengthy(batch_size=64)
+    left_out = []
+    for epoch in range(20):
+        loader.set_epoch(epoch)
+        left_out += sorted(set(range(400)) - set(seen(loader)))
+    assert len(left_out) == 20 * 16
+    assert 18 < lengths[torch.tensor(left_out)].float().mean() < 23
+
+
+def test_ranks_share_batches_of_like_length() -> None:
+    alone = [set(labels.tolist()) for _, labels in lengthy()[0]]
+    ranks = [[labels.tolist() for _, labels in lengthy(rank=rank, ranks=2, batch_size=4)[0]] for rank in range(2)]
+    assert [set(first) | set(second) for first, second in zip(*ranks, strict=True)] == alone
+
+
+def test_validation_goes_by_length() -> None:
+    loader, lengths = lengthy(seed=None)
+    found = seen(loader)
+    assert sorted(found) == list(range(400))
+    assert torch.equal(lengths[found], lengths.sort().values)
+
+
+def test_fewer_texts_than_a_batch_are_a_batch() -> None:
+    loader, _ = lengthy(batch_size=512)
+    assert sorted(seen(loader)) == list(range(400))
