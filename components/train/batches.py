@@ -10,6 +10,8 @@ from torch import Tensor
 Batch = tuple[Tensor, Tensor]
 WINDOW = 32
 """Batches whose samples are sorted by length together."""
+LENGTH_STEP = 32
+"""Batches have a multiple of so many items: for each shape that it meets, oneDNN keeps kernels and memory."""
 
 
 class Batches:
@@ -27,7 +29,7 @@ class Batches:
         rank: of this process.
         ranks: number of processes.
         lengths: (samples,) items of each sample, behind which there is only padding; None: all have one size. A batch
-            is as long as the longest of it, and samples of like length come together.
+            is hardly longer than the longest of it, and samples of like length come together.
     """
 
     def __init__(
@@ -64,7 +66,7 @@ class Batches:
     def _trimmed(self, chosen: Tensor) -> Tensor:
         if self.lengths is None:
             return self.inputs[chosen]
-        longest = max(1, int(self.lengths[chosen].max()))
+        longest = math.ceil(max(1, int(self.lengths[chosen].max())) / LENGTH_STEP) * LENGTH_STEP
         return self.inputs[:, :longest][chosen]
 
     def epoch_order(self) -> Tensor:
