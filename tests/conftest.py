@@ -2,10 +2,14 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from components.registry import connect
 from components.settings import Settings
 from tests.shelf import Shelf, copy_of
+
+settings.register_profile("tunesmith", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("tunesmith")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays as numpy_arrays
 from numpy.typing import NDArray
@@ -204,7 +204,6 @@ def test_the_same_data_gives_the_same_bytes() -> None:
 
 
 @given(numpy_arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 4), st.integers(1, 4), st.integers(1, 3))))
-@settings(deadline=None)
 def test_moments_are_those_of_the_whole_array(images: NDArray[np.uint8]) -> None:
     mean, std = channel_moments(images)
     expected = (images / 255).std(axis=(0, 1, 2))

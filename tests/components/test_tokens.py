@@ -152,7 +152,7 @@ def test_nothing_that_would_still_fit_is_lost_where_tokens_are_long() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from([1, 2, 7, 400])), max_size=20), st.integers(1, 20))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_the_first_tokens_are_those_of_the_whole_text(pieces: list[tuple[str, int]], length: int) -> None:
     text = "".join(piece * times for piece, times in pieces)
     whole = DASHES.encode([text], 2 * len(text.encode()) + length)
@@ -187,7 +187,6 @@ def test_letters_are_the_same_however_their_accents_are_written() -> None:
 
 
 @given(UNICODE, st.sampled_from([1, 300]))
-@settings(deadline=None)
 def test_a_text_in_whatever_form_is_the_text_that_ingest_keeps(text: str, times: int) -> None:
     forms = [unicodedata.normalize(form, text * times) for form in ("NFC", "NFD")]
     kept, written = TOKENIZER.encode(forms, 16)
@@ -208,7 +207,6 @@ def test_letters_that_training_never_saw_are_told_apart_by_their_bytes() -> None
 
 
 @given(st.lists(UNICODE, max_size=5), st.integers(1, 20))
-@settings(deadline=None)
 def test_any_text_has_ids_of_the_vocabulary_with_padding_after_the_last_alone(texts: list[str], length: int) -> None:
     found = TOKENIZER.encode(texts, length)
     assert found.shape == (len(texts), length)
@@ -222,7 +220,6 @@ def test_any_text_has_ids_of_the_vocabulary_with_padding_after_the_last_alone(te
 
 
 @given(st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=60))
-@settings(deadline=None)
 def test_what_is_written_in_ascii_can_be_read_back_from_its_tokens(text: str) -> None:
     assert "".join(TOKENIZER.tokens(ids(text, 128))).removeprefix(" ") == text.lower().removeprefix(" ")
 
