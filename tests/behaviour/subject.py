@@ -52,10 +52,9 @@ class Subject:
 
     @property
     def truths(self) -> NDArray[Any]:
-        """Of each sample: (samples,), the position of its class, or its value."""
-        found = [question.truth for question in self.questions]
-        target = self.model.signature.target
-        return np.array([target.labels.index(str(truth)) for truth in found] if target.kind == "classes" else found)
+        """Of each sample: (samples,) int64, the position of its class, or float64, its value."""
+        known = [question.truth for question in self.questions]
+        return np.array([self.classes.index(truth) if isinstance(truth, str) else truth for truth in known])
 
     @property
     def samples(self) -> list[Any]:
@@ -86,6 +85,11 @@ class Subject:
         """The answers to the same requests, each inferred by itself."""
         return np.concatenate([self.model.infer(self.decode(content, content_type)) for content in contents])
 
+    def recalls(self, answers: NDArray[np.float32]) -> dict[str, float]:
+        """Of each class that there are samples of: the share of them that was recognised."""
+        right = answers.argmax(axis=1) == self.truths
+        return {self.classes[label]: float(right[self.truths == label].mean()) for label in np.unique(self.truths)}
+
 
 def champion_of(workspace: Path, scratch: Path) -> Subject:
     """The champion of a workspace, fetched and proven as a server does it, and samples of its test split."""
@@ -100,9 +104,3 @@ def champion_of(workspace: Path, scratch: Path) -> Subject:
 def share_unchanged(before: NDArray[np.float32], after: NDArray[np.float32]) -> float:
     """Of answers, (samples, classes) each: the share whose class is still the same."""
     return float((before.argmax(axis=1) == after.argmax(axis=1)).mean())
-
-
-def recalls(answers: NDArray[np.float32], truths: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Of each class that there are samples of: the share of them that was recognised."""
-    right = answers.argmax(axis=1) == truths
-    return np.array([right[truths == label].mean() for label in np.unique(truths)])

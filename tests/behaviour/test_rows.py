@@ -20,7 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 @pytest.fixture(scope="module")
 def rows(subject: Subject) -> list[Row]:
-    return subject.samples
+    """Those that lack no number."""
+    return [row for row in subject.samples if None not in row.values()]
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +41,11 @@ def numeric(subject: Subject) -> list[NumericColumn]:
 # Minimum functionality
 
 
-def test_small_and_large_are_told_apart(subject: Subject, answers: NDArray[np.float32]) -> None:
-    tenth = len(answers) // 10
-    order = np.argsort(subject.truths)
-    assert (answers[order[:tenth], 0] < subject.values.mean).mean() >= 0.95
-    assert (answers[order[-tenth:], 0] > subject.values.mean).mean() >= 0.95
+def test_small_and_large_are_told_apart(subject: Subject) -> None:
+    ordered = subject.ask_json(subject.samples)[np.argsort(subject.truths), 0]
+    tenth = len(ordered) // 10
+    assert (ordered[:tenth] < subject.values.mean).mean() >= 0.95
+    assert (ordered[-tenth:] > subject.values.mean).mean() >= 0.95
 
 
 def test_no_answer_is_far_outside_of_what_training_held(subject: Subject, answers: NDArray[np.float32]) -> None:
@@ -64,7 +65,7 @@ def test_the_order_of_the_columns_changes_nothing(
 
 def test_whole_numbers_may_be_sent_with_or_without_a_point(subject: Subject, rows: list[Row]) -> None:
     def rounded(row: Row, kind: type[Any]) -> Row:
-        return {**row, **{column.name: kind(round(row[column.name] or 0)) for column in numeric(subject)}}
+        return {**row, **{column.name: kind(round(row[column.name])) for column in numeric(subject)}}
 
     assert np.array_equal(*(subject.ask_json(rounded(row, kind) for row in rows) for kind in (int, float)))
 
@@ -107,7 +108,7 @@ def test_a_thousandth_more_hardly_changes_an_answer(
     subject: Subject, rows: list[Row], answers: NDArray[np.float32]
 ) -> None:
     for column in numeric(subject):
-        nudged = [{**row, column.name: (row[column.name] or 0) + column.std / 1000} for row in rows]
+        nudged = [{**row, column.name: row[column.name] + column.std / 1000} for row in rows]
         moved = np.abs(subject.ask_json(nudged) - answers)
         assert np.quantile(moved, 0.95) <= 0.01 * subject.values.std, column.name
 
@@ -115,7 +116,7 @@ def test_a_thousandth_more_hardly_changes_an_answer(
 # Direction
 
 
-def test_more_of_what_makes_it_larger_does_not_make_it_smaller(
+def test_more_of_what_makes_it_larger_makes_it_larger(
     subject: Subject, rows: list[Row], answers: NDArray[np.float32]
 ) -> None:
     if subject.values.name not in MOVES:
@@ -123,5 +124,6 @@ def test_more_of_what_makes_it_larger_does_not_make_it_smaller(
     for what, move in MOVES[subject.values.name].items():
         moved = [(place, more) for place, row in enumerate(rows) if (more := move(row)) is not None]
         before = answers[[place for place, _ in moved]]
-        kept = (subject.ask_json(more for _, more in moved) >= before).mean()
-        assert kept >= 0.9, what
+        gains = subject.ask_json(more for _, more in moved) - before
+        assert (gains >= 0).mean() >= 0.9, what
+        assert gains.mean() > 0.01 * subject.values.std, what

@@ -9,11 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.behaviour.probes import TEXTS
-from tests.behaviour.subject import Subject, recalls, share_unchanged
+from tests.behaviour.subject import Subject, share_unchanged
 
 KIND = "texts"
 ALONE = 50
-LEAST_RECALL = 0.5
 SLACK = 0.1
 """CheckList's own: what a probability may move the wrong way before it counts as a fault."""
 
@@ -48,8 +47,8 @@ def test_unmistakable_texts_are_recognised(subject: Subject, probes: list[tuple[
 
 
 def test_each_class_is_recognised_more_often_than_not(subject: Subject, answers: NDArray[np.float32]) -> None:
-    found = recalls(answers, subject.truths)
-    assert found.min() >= LEAST_RECALL, dict(zip(subject.classes, found, strict=True))
+    found = subject.recalls(answers)
+    assert min(found.values()) >= 0.5, found
 
 
 # Invariance
@@ -100,21 +99,22 @@ def test_doubled_spaces_change_few_answers(subject: Subject, texts: list[str], a
     assert unchanged >= 0.9
 
 
-def test_a_full_stop_at_the_end_changes_few_answers(
+def test_a_full_stop_more_or_less_changes_few_answers(
     subject: Subject, texts: list[str], answers: NDArray[np.float32]
 ) -> None:
-    ended = [text.rstrip().rstrip(".") + "." for text in texts]
-    unchanged = share_unchanged(answers, subject.ask_json(ended))
+    other = [text[:-1] if text.endswith(".") and len(text) > 1 else f"{text}." for text in texts]
+    unchanged = share_unchanged(answers, subject.ask_json(other))
     assert unchanged >= 0.95
 
 
 # Direction
 
 
-def test_an_unmistakable_sentence_of_a_class_does_not_make_it_less_likely(
+def test_an_unmistakable_sentence_of_a_class_makes_it_more_likely(
     subject: Subject, probes: list[tuple[str, ...]], texts: list[str], answers: NDArray[np.float32]
 ) -> None:
     for label, known in enumerate(probes):
         told = subject.ask_json(f"{known[0]} {text}" for text in texts)
         worse = (told[:, label] < answers[:, label] - SLACK).mean()
         assert worse <= 0.1, (subject.classes[label], known[0])
+        assert told[:, label].mean() > answers[:, label].mean() + 0.01, (subject.classes[label], known[0])
