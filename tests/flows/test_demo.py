@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,7 @@ def test_the_questions_are_five_test_samples_of_different_classes(
     test = LabelledArrays.load(PREPARED / "test")
     asked = questions(5)
     assert len({question.truth for question in asked}) == 5
+    assert set(Counter(question.truth for question in questions(30)).values()) == {3}
     for question in asked:
         (row,) = np.flatnonzero(np.char.startswith(test.ids, question.title.split(".")[0]))
         assert LABELS[test.labels[row]] == question.truth
