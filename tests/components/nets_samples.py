@@ -22,10 +22,11 @@ from components.params.sections import (
     TransformerParams,
     VitParams,
 )
+from components.tasks.texts.tokens import bpe_inputs
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 IMAGES = ImageInputs(height=16, width=16, channels=3, mean=(0.5, 0.4, 0.6), std=(0.25, 0.2, 0.3))
-TEXTS = TextInputs(vocabulary=300, length=10)
+TEXTS = bpe_inputs(vocabulary=300, length=10)
 ROWS = RowInputs(
     columns=(
         NumericColumn(name="carat", mean=0.8, std=0.5, median=0.7, low=0.2, high=5.0),

@@ -4,8 +4,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from components.nets.recurrent import last_states
-from components.nets.tokens import PADDING, masked_max, masked_mean
+from components.nets.tokens import masked_max, masked_mean
 from components.params.sections import GruParams, LstmParams, NetworkParams, TextMlpParams, TransformerParams
+from components.tasks.texts.tokens import PADDING
 from tests.components.nets_samples import ATTENTION, RECURRENT, TEXTS, network, raw_samples
 
 POOLED = {

@@ -26,16 +26,17 @@ from transformers import (
 )
 
 from components.compress.export import ServedNetwork, export_onnx
-from components.contracts import ClassTarget, ImageInputs, Inputs, TextInputs
+from components.contracts import ClassTarget, ImageInputs, Inputs
 from components.errors import DataError, ParamsError
 from components.nets import Network, build_preprocess, count_parameters
 from components.nets.efficientnet import MEAN, STD, EfficientNetLite0, SameConv
 from components.params.sections import PretrainedParams
+from components.tasks.texts.tokens import bpe_inputs
 from tests.components.nets_samples import network, raw_samples
 
 IMAGES = ImageInputs(height=32, width=32, channels=3, mean=(0.5, 0.4, 0.6), std=(0.25, 0.2, 0.3))
 GREY = ImageInputs(height=32, width=32, channels=1, mean=(0.3,), std=(0.2,))
-TEXTS = TextInputs(vocabulary=120, length=12)
+TEXTS = bpe_inputs(120, 12)
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 TARGET = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
 
@@ -269,14 +270,16 @@ def test_a_checkpoint_of_another_kind_is_a_sentence(hub: Path) -> None:
 
 def test_tokens_of_another_tokenizer_are_a_sentence(hub: Path) -> None:
     with pytest.raises(ParamsError, match="knows 120 tokens with padding 0, and the prepared texts have 500"):
-        pretrained(hub / "distilbert", TextInputs(vocabulary=500, length=12))
+        pretrained(hub / "distilbert", bpe_inputs(500, 12))
+    with pytest.raises(ParamsError, match="and the prepared texts have 120 with padding 3"):
+        pretrained(hub / "distilbert", TEXTS.model_copy(update={"padding": 3}))
 
 
 def test_what_a_checkpoint_does_not_take_is_a_sentence(hub: Path) -> None:
     with pytest.raises(ParamsError, match=r"does not take a sample of shape \(3, 32, 32\).*network\.input_side"):
         pretrained(hub / "vit", IMAGES, input_side=40)
     with pytest.raises(ParamsError, match=r"does not take a sample of shape \(17,\).*prepare\.length"):
-        pretrained(hub / "distilbert", TextInputs(vocabulary=120, length=17))
+        pretrained(hub / "distilbert", bpe_inputs(120, 17))
 
 
 @pytest.fixture(scope="module")

@@ -109,6 +109,8 @@ from components.params.sections.params import (
     TextClassificationParams,
 )
 from components.params.sections.prepare import (
+    BpeParams,
+    CheckpointTokenizerParams,
     ImagePrepareParams,
     RowPrepareParams,
     TextPrepareParams,
@@ -154,6 +156,8 @@ __all__ = [
     "AttentionParams",
     "AveragingParams",
     "Blocks",
+    "BpeParams",
+    "CheckpointTokenizerParams",
     "ClassWeights",
     "ClassificationEvaluateParams",
     "ClassificationGateParams",
