@@ -79,8 +79,9 @@ def raw_samples(inputs: Inputs, number: int) -> Tensor:
         return torch.randint(0, 256, (number, *inputs.shape), dtype=torch.uint8, generator=random)
     if isinstance(inputs, TextInputs):
         ids = torch.randint(1, inputs.vocabulary, (number, inputs.length), dtype=torch.int32, generator=random)
+        ids[ids == inputs.padding] += 1
         lengths = torch.arange(number) % (inputs.length + 1)
-        return torch.where(torch.arange(inputs.length) < lengths[:, None], ids, 0)
+        return torch.where(torch.arange(inputs.length) < lengths[:, None], ids, inputs.padding)
     noise = torch.randn(number, len(inputs.columns), generator=random)
     carat, depth = 0.8 + 0.5 * noise[:, 0], 61.7 + 1.4 * noise[:, 2]
     carat[::3] = torch.nan

@@ -25,9 +25,11 @@ NETWORKS: dict[str, NetworkParams] = {
 
 
 @pytest.mark.parametrize("params", NETWORKS.values(), ids=NETWORKS)
-def test_padding_changes_no_answer(params: NetworkParams) -> None:
-    net = network(params, TEXTS).eval()
-    ids = raw_samples(TEXTS, 11).long()
+@pytest.mark.parametrize("padding", [PADDING, 7])
+def test_padding_changes_no_answer(params: NetworkParams, padding: int) -> None:
+    inputs = TEXTS.model_copy(update={"padding": padding})
+    net = network(params, inputs).eval()
+    ids = raw_samples(inputs, 11).long()
     answers = net(ids)
     for length in range(1, 11):
         torch.testing.assert_close(net(ids[length : length + 1, :length])[0], answers[length])

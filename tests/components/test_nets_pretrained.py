@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
+    AutoModel,
     BertConfig,
     BertForMaskedLM,
     DistilBertConfig,
@@ -31,7 +32,10 @@ from components.errors import DataError, ParamsError
 from components.nets import Network, build_preprocess, count_parameters
 from components.nets.efficientnet import MEAN, STD, EfficientNetLite0, SameConv
 from components.params.sections import PretrainedParams
+from components.prepare.checkpoint import checkpoint_tokenizer
 from components.tasks.texts.tokens import bpe_inputs
+from tests.checkpoints import TEXTS as SENTENCES
+from tests.checkpoints import save_roberta
 from tests.components.nets_samples import network, raw_samples
 
 IMAGES = ImageInputs(height=32, width=32, channels=3, mean=(0.5, 0.4, 0.6), std=(0.25, 0.2, 0.3))
@@ -124,6 +128,28 @@ def test_features_of_texts_are_the_mean_of_the_states_of_real_tokens(hub: Path, 
     assert found[0].isfinite().all()
     for text_length in (4, 8):
         torch.testing.assert_close(features(net, TEXTS, ids[4:5, :text_length])[0], found[4], rtol=1e-4, atol=1e-5)
+
+
+def test_places_and_padding_of_another_tokenizer_are_those_of_its_checkpoint(tmp_path: Path) -> None:
+    tokenizer = checkpoint_tokenizer(str(save_roberta(tmp_path / "roberta")), 12)
+    ids = torch.from_numpy(tokenizer.encode(SENTENCES))
+    net = pretrained(tmp_path / "roberta", tokenizer.inputs)
+    mask = (ids != 1).long()
+    assert not mask.all()
+    states = AutoModel.from_pretrained(tmp_path / "roberta")(
+        input_ids=ids.long(), attention_mask=mask
+    ).last_hidden_state
+    expected = (states * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(features(net, tokenizer.inputs, ids), expected, rtol=1e-4, atol=1e-5)
+    served = ServedNetwork(build_preprocess(tokenizer.inputs), net, TARGET).eval()
+    assert_exports(served, tokenizer.inputs, tmp_path)
+
+
+def test_the_longest_text_that_a_checkpoint_takes_ends_where_its_places_do(tmp_path: Path) -> None:
+    roberta = save_roberta(tmp_path / "roberta")
+    assert pretrained(roberta, checkpoint_tokenizer(str(roberta), 40).inputs).features == 16
+    with pytest.raises(ParamsError, match=r"does not take a sample of shape \(41,\).*prepare\.length"):
+        pretrained(roberta, checkpoint_tokenizer(str(roberta), 41).inputs)
 
 
 def test_a_checkpoint_that_states_no_normalisation_gets_images_as_the_line_normalises_them(hub: Path) -> None:

@@ -80,6 +80,13 @@ def test_any_text_has_the_ids_of_transformers(checkpoint: Path, pieces: list[tup
         np.testing.assert_array_equal(found, of_transformers(checkpoint, [text], length), text)
 
 
+def test_a_long_word_that_reading_stops_in_is_what_it_is_in_the_whole_text(checkpoint: Path) -> None:
+    """WordPiece knows no word of more than 100 letters; the first of them alone would be a word of many pieces."""
+    texts = ["\0" * hidden + "y" * 150 for hidden in range(0, 1600, 10)]
+    found = checkpoint_tokenizer(str(checkpoint), 24).encode(texts)
+    np.testing.assert_array_equal(found, of_transformers(checkpoint, texts, 24))
+
+
 def test_a_text_in_whatever_form_has_the_ids_of_the_form_that_ingest_keeps(checkpoint: Path) -> None:
     kept, written = checkpoint_tokenizer(str(checkpoint), 12).encode(["caf\u00e9", "cafe\u0301"])
     assert kept.tolist() == written.tolist()
