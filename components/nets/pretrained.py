@@ -55,13 +55,14 @@ class PretrainedTexts(Body):
 
     def __init__(self, params: PretrainedParams, inputs: TextInputs) -> None:
         super().__init__()
-        self.backbone = text_backbone(params.checkpoint, inputs.vocabulary)
+        self.padding = inputs.padding
+        self.backbone = text_backbone(params.checkpoint, inputs)
         self.dropout = nn.Dropout(params.dropout)
-        self.features = _features(self, torch.ones(1, inputs.length, dtype=torch.int64), params.checkpoint)
+        self.features = _features(self, torch.full((1, inputs.length), inputs.unknown), params.checkpoint)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, length) int64 -> (batch, features)."""
-        real = real_tokens(ids)
+        real = real_tokens(ids, self.padding)
         states_btw = self.backbone(input_ids=ids, attention_mask=real, return_dict=True).last_hidden_state
         features: Tensor = self.dropout(masked_mean(states_btw, real))
         return features

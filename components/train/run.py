@@ -150,7 +150,11 @@ def fingerprint(params: Params) -> str:
     files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("inputs", "labels")]
     for file in [*files, PREPARED / "preprocessing.json", AUGMENTED / "order.npy"]:
         digest.update(file_sha256(file).encode())
-    digest.update(tree_digest(code_tree(Path(__file__).parents[1])).encode())
+    folders = [Path(__file__).parents[1]]
+    if isinstance(params.train.network, PretrainedParams):
+        folders.append(Path(params.train.network.checkpoint))  # nothing is there of one on the hub
+    for folder in folders:
+        digest.update(tree_digest(code_tree(folder)).encode())
     return digest.hexdigest()[:32]
 
 

@@ -17,6 +17,7 @@ from components.params.sections import TASKS, ImageClassificationParams
 from tests.places import REPOSITORY
 
 TEXT = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+TEXTS_PRESET = (REPOSITORY / "presets" / "gru-sms-spam.yaml").read_text(encoding="utf-8")
 FILES = [REPOSITORY / "params.yaml", *sorted((REPOSITORY / "presets").glob("*.yaml"))]
 
 
@@ -240,3 +241,49 @@ def test_rules_between_values_are_checked_before_any_work(before: str, after: st
     with pytest.raises(ParamsError) as caught:
         parse_params(text.replace(before, after))
     assert words.lower() in str(caught.value).lower()
+
+
+def pretrained(tokenizer: dict[str, Any], checkpoint: str) -> str:
+    document = YAML(typ="safe").load(REPOSITORY / "presets" / "minilm-sms-spam.yaml")
+    document["prepare"]["tokenizer"] = tokenizer
+    document["train"]["network"]["checkpoint"] = checkpoint
+    stream = io.StringIO()
+    YAML(typ="safe").dump(document, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [{"name": "bpe", "vocabulary": 3000, "lowercase": True}, {"name": "checkpoint", "checkpoint": "org/another"}],
+    ids=["trained", "another"],
+)
+def test_a_pretrained_network_asks_for_the_tokens_of_its_own_checkpoint(tokenizer: dict[str, Any]) -> None:
+    told = faults_of(pretrained(tokenizer, "org/model"))
+    assert "prepare.tokenizer: org/model of train.network understands the tokens of its own tokenizer alone." in told
+    assert "Set prepare.tokenizer: {name: checkpoint, checkpoint: org/model}." in told
+    assert parse_params(pretrained({"name": "checkpoint", "checkpoint": "org/model"}, "org/model"))
+
+
+@pytest.mark.parametrize("place", ["encoder", "checkpoints/encoder", "data/fetched/../encoder", "org/model"])
+def test_a_folder_whose_changes_no_stage_would_see_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (place, "data/fetched/encoder"):
+        Path(folder).resolve().mkdir(parents=True, exist_ok=True)
+    told = faults_of(pretrained({"name": "checkpoint", "checkpoint": place}, place))
+    name = Path(place).name
+    assert f"train.network.checkpoint: a change of {place} would go unnoticed there." in told
+    assert f"Put it into checkpoints/, set fetch.weights: checkpoints/{name} and name it data/fetched/{name}." in told
+    fetched = {"name": "checkpoint", "checkpoint": "data/fetched/encoder"}
+    assert parse_params(pretrained(fetched, "data/fetched/encoder"))
+    without_network = TEXTS_PRESET.replace(
+        "{name: bpe, vocabulary: 3000, lowercase: true}", f"{{name: checkpoint, checkpoint: {place}}}"
+    )
+    assert "prepare.tokenizer.checkpoint: a change of" in faults_of(without_network)
+
+
+@pytest.mark.parametrize("weights", ["minilm", "checkpoints/../secret", "checkpoints/a/b", "checkpoints/.hidden"])
+def test_weights_are_those_of_the_catalogue_or_a_folder_of_checkpoints(weights: str) -> None:
+    assert "fetch.weights: input should be 'none'" in faults_of(edited(("fetch.weights", weights)))
+    assert parse_params(edited(("fetch.weights", "checkpoints/my-encoder.v2")))

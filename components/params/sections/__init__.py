@@ -110,6 +110,8 @@ from components.params.sections.params import (
     TextClassificationParams,
 )
 from components.params.sections.prepare import (
+    BpeParams,
+    CheckpointTokenizerParams,
     ImagePrepareParams,
     RowPrepareParams,
     TextPrepareParams,
@@ -155,6 +157,8 @@ __all__ = [
     "AttentionParams",
     "AveragingParams",
     "Blocks",
+    "BpeParams",
+    "CheckpointTokenizerParams",
     "ClassWeights",
     "ClassificationEvaluateParams",
     "ClassificationGateParams",
