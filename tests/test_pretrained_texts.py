@@ -51,7 +51,7 @@ from tests.row_package import finish_package
 from tests.text_package import LABELS, SENTENCES, evaluate_texts
 
 LENGTH = 24
-OWN = Path("checkpoints/tiny")
+OWN = Path("data/checkpoints/tiny")
 UNSEEN = ["A wonderful price, but late. [SEP] 日本語", "x"]
 
 

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from components.contracts import AUGMENTED, PREPARED, Inputs, LabelledArrays, TextInputs
-from components.nets.tokens import PADDING
 from components.train.batches import Batches
 
 VALIDATION_BATCH = 512
@@ -55,4 +54,4 @@ def token_counts(arrays: LabelledArrays, inputs: Inputs) -> Tensor | None:
     """(samples,) tokens of each text, padding left out; None: the samples are no texts, and all of one size."""
     if not isinstance(inputs, TextInputs):
         return None
-    return torch.from_numpy(np.count_nonzero(arrays.inputs != PADDING, axis=1))
+    return torch.from_numpy(np.count_nonzero(arrays.inputs != inputs.padding, axis=1))

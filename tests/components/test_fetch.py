@@ -347,23 +347,23 @@ def own(weights: str) -> Params:
 
 
 def test_a_checkpoint_of_your_own_is_copied_without_pickles_and_code(workspace: Path) -> None:
-    folder = workspace / "checkpoints" / "encoder"
+    folder = workspace / "data" / "checkpoints" / "encoder"
     folder.mkdir(parents=True)
     kept = {name: name.encode() for name in ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")}
     for name, content in (kept | {"pytorch_model.bin": b"", "modeling.py": b"", "training_args.pkl": b""}).items():
         (folder / name).write_bytes(content)
-    run(own("checkpoints/encoder"), Settings())
+    run(own("data/checkpoints/encoder"), Settings())
     assert {path.name: path.read_bytes() for path in (FETCHED / "encoder").iterdir()} == kept
-    source = json.loads((FETCHED / "SOURCE.json").read_text())["checkpoints/encoder"]
+    source = json.loads((FETCHED / "SOURCE.json").read_text())["data/checkpoints/encoder"]
     assert source["sha256"] == {name: hashlib.sha256(content).hexdigest() for name, content in kept.items()}
 
 
 def test_a_checkpoint_without_safetensors_is_a_sentence_and_nothing_is_left(workspace: Path) -> None:
-    (workspace / "checkpoints" / "encoder").mkdir(parents=True)
-    (workspace / "checkpoints" / "encoder" / "pytorch_model.bin").touch()
+    (workspace / "data" / "checkpoints" / "encoder").mkdir(parents=True)
+    (workspace / "data" / "checkpoints" / "encoder" / "pytorch_model.bin").touch()
     for name in ("encoder", "nowhere"):
-        with pytest.raises(DataError, match=rf"checkpoints/{name} holds no \.safetensors file\. Save a model"):
-            run(own(f"checkpoints/{name}"), Settings())
+        with pytest.raises(DataError, match=rf"data/checkpoints/{name} holds no \.safetensors file\. Save a model"):
+            run(own(f"data/checkpoints/{name}"), Settings())
     assert not FETCHED.exists()
 
 

@@ -93,5 +93,5 @@ def test_the_closure_follows_imports(imports: grimp.ImportGraph) -> None:
 def test_a_stage_that_reads_a_checkpoint_sees_every_change_of_it(stage: str) -> None:
     assert "data/fetched" in STAGES[stage]["deps"]
     assert "data/fetched" in STAGES["fetch"]["outs"]
-    assert "checkpoints" in STAGES["fetch"]["deps"]
-    assert (REPOSITORY / "checkpoints" / "README.md").is_file(), "DVC asks for the folder, empty or not"
+    assert "data/checkpoints" in STAGES["fetch"]["deps"]
+    assert (REPOSITORY / "data" / "checkpoints" / "README.md").is_file(), "DVC asks for the folder, empty or not"

@@ -264,7 +264,7 @@ def test_a_pretrained_network_asks_for_the_tokens_of_its_own_checkpoint(tokenize
     assert parse_params(pretrained({"name": "checkpoint", "checkpoint": "org/model"}, "org/model"))
 
 
-@pytest.mark.parametrize("place", ["encoder", "checkpoints/encoder", "data/fetched/../encoder", "org/model"])
+@pytest.mark.parametrize("place", ["encoder", "data/checkpoints/encoder", "data/fetched/../encoder", "org/model"])
 def test_a_folder_whose_changes_no_stage_would_see_is_refused(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -274,7 +274,10 @@ def test_a_folder_whose_changes_no_stage_would_see_is_refused(
     told = faults_of(pretrained({"name": "checkpoint", "checkpoint": place}, place))
     name = Path(place).name
     assert f"train.network.checkpoint: a change of {place} would go unnoticed there." in told
-    assert f"Put it into checkpoints/, set fetch.weights: checkpoints/{name} and name it data/fetched/{name}." in told
+    assert (
+        f"Put it into data/checkpoints/, set fetch.weights: data/checkpoints/{name} and name it data/fetched/{name}."
+        in told
+    )
     fetched = {"name": "checkpoint", "checkpoint": "data/fetched/encoder"}
     assert parse_params(pretrained(fetched, "data/fetched/encoder"))
     without_network = TEXTS_PRESET.replace(
@@ -283,7 +286,9 @@ def test_a_folder_whose_changes_no_stage_would_see_is_refused(
     assert "prepare.tokenizer.checkpoint: a change of" in faults_of(without_network)
 
 
-@pytest.mark.parametrize("weights", ["minilm", "checkpoints/../secret", "checkpoints/a/b", "checkpoints/.hidden"])
+@pytest.mark.parametrize(
+    "weights", ["minilm", "data/checkpoints/../secret", "data/checkpoints/a/b", "data/checkpoints/.hidden"]
+)
 def test_weights_are_those_of_the_catalogue_or_a_folder_of_checkpoints(weights: str) -> None:
     assert "fetch.weights: input should be 'none'" in faults_of(edited(("fetch.weights", weights)))
-    assert parse_params(edited(("fetch.weights", "checkpoints/my-encoder.v2")))
+    assert parse_params(edited(("fetch.weights", "data/checkpoints/my-encoder.v2")))

@@ -56,7 +56,7 @@ TEXTS = Kind(
         "name": "docstrings",
         "fetch": {"dataset": "none"},
         "ingest": {"source": {"path": "data/docstrings", "train": "docstrings.csv", "label": "subject"}},
-        "prepare": {"vocabulary": 2000, "length": 32},
+        "prepare": {"tokenizer": {"vocabulary": 2000}, "length": 32},
         "train": {"epochs": 5, "averaging": {"decay": 0.98}},
         "compress": {"latency_repeats": 20},
     },

@@ -19,6 +19,6 @@ def require_fetched(place: str, checkpoint: str) -> None:
     path = Path(os.path.normpath(checkpoint))
     if path.exists() and not path.is_relative_to(FETCHED):
         raise ValueError(
-            f"{place}: a change of {checkpoint} would go unnoticed there. Put it into checkpoints/, set fetch.weights: "
-            f"checkpoints/{path.name} and name it {FETCHED / path.name}."
+            f"{place}: a change of {checkpoint} would go unnoticed there. Put it into data/checkpoints/, set "
+            f"fetch.weights: data/checkpoints/{path.name} and name it {FETCHED / path.name}."
         )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from components.params.sections.section import Section
 
-OwnCheckpoint = Annotated[str, Field(pattern=r"^checkpoints/\w[\w.-]*$")]
+OwnCheckpoint = Annotated[str, Field(pattern=r"^data/checkpoints/\w[\w.-]*$")]
 
 
 class FetchParams(Section):
@@ -17,5 +17,5 @@ class FetchParams(Section):
     )
     weights: Literal["none", "efficientnet_lite0", "minilm_l6"] | OwnCheckpoint = Field(
         description="Pretrained weights that are fetched beside it, as safetensors: public ones, checked by sha256, or "
-        "a checkpoint of your own, checkpoints/<folder>, which then lies in data/fetched/<folder>."
+        "a checkpoint of your own, data/checkpoints/<folder>, which then lies in data/fetched/<folder>."
     )

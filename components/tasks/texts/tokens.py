@@ -134,7 +134,9 @@ def train_tokenizer(texts: Iterable[str], params: BpeParams, length: int) -> Tok
         length: tokens that are read of a text.
     """
     model = tokenizers.Tokenizer(models.BPE(unk_token=SPECIAL[UNKNOWN]))
-    steps = [normalizers.NFC(), *([normalizers.Lowercase()] if params.lowercase else [])]
+    white_space = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")  # line breaks and indents are no words
+    steps = [normalizers.NFC(), white_space, normalizers.Strip()]
+    steps += [normalizers.Lowercase()] if params.lowercase else []
     model.normalizer = normalizers.Sequence(steps)
     model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     model.decoder = decoders.ByteLevel()
