@@ -1,10 +1,11 @@
 """Arrays of samples that need not fit in memory: files in the .npy format, walked in slices."""
 
 import math
+import mmap
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -61,3 +62,21 @@ def copy_rows(source: NDArray[Any], rows: NDArray[np.int64], path: Path) -> None
     copy = create_npy(path, (len(rows), *source.shape[1:]), source.dtype)
     for part in slices(len(rows), math.prod(source.shape[1:]) * source.dtype.itemsize):
         copy[part] = source[rows[part]]
+
+
+def advise(array: NDArray[Any], advice: int, start: int, stop: int) -> None:
+    """Tells the kernel how some samples of a memory-mapped array will be read (madvise(2)); nothing of any other.
+
+    Args:
+        array: as it was opened, and no part of it.
+        advice: such as ``mmap.MADV_WILLNEED``.
+        start: first sample.
+        stop: the sample behind the last one.
+    """
+    if not isinstance(array, np.memmap):
+        return
+    sample_bytes = array.nbytes // len(array)
+    first = array.offset + start * sample_bytes
+    page = first - first % mmap.PAGESIZE
+    mapping = cast(mmap.mmap, array.base)
+    mapping.madvise(advice, page, array.offset + stop * sample_bytes - page)

@@ -72,5 +72,6 @@ def export_onnx(served: ServedNetwork, samples: NDArray[Any], path: Path) -> Non
 def torch_answers(served: ServedNetwork, inputs: NDArray[Any], batch: int = 64) -> NDArray[np.float32]:
     """The network's own answers, (samples, target.width), computed in float32."""
     with torch.inference_mode():
-        parts = [served(torch.from_numpy(inputs[start : start + batch]))[0] for start in range(0, len(inputs), batch)]
+        batches = (np.array(inputs[start : start + batch]) for start in range(0, len(inputs), batch))
+        parts = [served(torch.from_numpy(each))[0] for each in batches]
     return torch.cat(parts).numpy()

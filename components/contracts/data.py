@@ -74,15 +74,20 @@ class Preprocessing(Record):
     target: TargetField
 
 
+PARTS = ("inputs", "labels", "ids")
+
+
 @dataclass(frozen=True)
 class LabelledArrays:
     """The samples of one split, in the order of the sample table.
 
     Attributes:
-        inputs: (samples, *shape of the inputs), in their dtype; when loaded, memory-mapped copy-on-write: the file
-            never changes.
+        inputs: (samples, *shape of the inputs), in their dtype.
         labels: (samples,): int64, index into the labels of the target, or float32, its value.
         ids: (samples,) fixed-width str, the id of each sample in the sample table.
+
+    When loaded, all three are memory-mapped and read-only. (Copy-on-write would count as memory that may be needed:
+    the kernel then maps no file larger than memory and swap.)
     """
 
     inputs: NDArray[Any]
@@ -91,16 +96,11 @@ class LabelledArrays:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Opens what :meth:`save` has written; the inputs stay on disk until they are read."""
-        return cls(
-            np.load(folder / "inputs.npy", mmap_mode="c", allow_pickle=False),
-            np.load(folder / "labels.npy", allow_pickle=False),
-            np.load(folder / "ids.npy", allow_pickle=False),
-        )
+        """Opens what :meth:`save` has written; everything stays on disk until it is read."""
+        return cls(*(np.load(folder / f"{part}.npy", mmap_mode="r", allow_pickle=False) for part in PARTS))
 
     def save(self, folder: Path) -> None:
         """Writes three .npy files without pickle."""
         folder.mkdir(parents=True, exist_ok=True)
-        np.save(folder / "inputs.npy", self.inputs, allow_pickle=False)
-        np.save(folder / "labels.npy", self.labels, allow_pickle=False)
-        np.save(folder / "ids.npy", self.ids, allow_pickle=False)
+        for part in PARTS:
+            np.save(folder / f"{part}.npy", getattr(self, part), allow_pickle=False)

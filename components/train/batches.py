@@ -1,15 +1,20 @@
-"""Training batches, sliced whole from the array, in an order that a resumed training finds again."""
+"""Training batches, from arrays that need not fit in memory, in an order that a resumed training finds again."""
 
 import math
+import mmap
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from components.arrays import advise
+from components.train.shuffle import SORTED, BlockShuffle, by_length, regroup
+
 Batch = tuple[Tensor, Tensor]
-WINDOW = 32
-"""Batches whose samples are sorted by length together."""
 LENGTH_STEP = 32
 """Batches have a multiple of so many items: for each shape that it meets, oneDNN keeps kernels and memory."""
 
@@ -21,31 +26,33 @@ class Batches:
     state, so a resumed training sees just the batches that the killed one did not.
 
     Attributes:
-        inputs: (samples, *shape of one), as they are stored.
+        inputs: (samples, *shape of one), as they are stored; memory-mapped or not.
         labels: (samples,) int64 classes or float32 values.
-        order: (epoch,) indices of the samples that an epoch sees.
+        order: (epoch,) int64, ascending: indices of the samples that an epoch sees.
         batch_size: samples of one batch of one rank.
         seed: of the order; None: in the order given, in batches of nearly one size.
         rank: of this process.
         ranks: number of processes.
-        lengths: (samples,) items of each sample, behind which there is only padding; None: all have one size. A batch
-            is hardly longer than the longest of it, and samples of like length come together.
+        lengths: (samples,) int64 items of each sample, behind which there is only padding; None: all have one size. A
+            batch is hardly longer than the longest of it, and samples of like length come together.
+        shuffle: how a random order goes through the samples (:mod:`components.train.shuffle`).
     """
 
     def __init__(
         self,
-        inputs: Tensor,
-        labels: Tensor,
-        order: Tensor,
+        inputs: NDArray[Any],
+        labels: NDArray[Any],
+        order: NDArray[np.int64],
         *,
         batch_size: int,
         seed: int | None,
         rank: int = 0,
         ranks: int = 1,
-        lengths: Tensor | None = None,
+        lengths: NDArray[np.int64] | None = None,
     ) -> None:
         self.inputs, self.labels, self.order, self.lengths = inputs, labels, order, lengths
         self.batch_size, self.seed, self.rank, self.ranks = batch_size, seed, rank, ranks
+        self.shuffle = BlockShuffle.of(inputs.nbytes // len(inputs))
         self.epoch = self.position = self._resumed_at = 0
 
     def __len__(self) -> int:
@@ -56,30 +63,60 @@ class Batches:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yields (batch, *shape of one) and (batch,); first, what a resumed epoch has left."""
-        order = self.epoch_order()[self.rank :: self.ranks]
-        parts = order.tensor_split(len(self)) if self.seed is None else torch.split(order, self.batch_size)
         start, self._resumed_at = self._resumed_at, 0
-        for index, chosen in enumerate(parts[start : len(self)], start):
+        for index, chosen in enumerate(self._own_parts(start), start):
             self.position = index + 1
-            yield self._trimmed(chosen), self.labels[chosen]
+            yield torch.from_numpy(self._inputs(chosen)), torch.from_numpy(self.labels[chosen])
 
-    def _trimmed(self, chosen: Tensor) -> Tensor:
+    def _inputs(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
         if self.lengths is None:
             return self.inputs[chosen]
-        longest = math.ceil(max(1, int(self.lengths[chosen].max())) / LENGTH_STEP) * LENGTH_STEP
-        return self.inputs[:, :longest][chosen]
+        longest = math.ceil(max(1, self.lengths[chosen].max()) / LENGTH_STEP) * LENGTH_STEP
+        return self.inputs[chosen, :longest]
 
-    def epoch_order(self) -> Tensor:
-        """(epoch,) indices in the order of this epoch, over all ranks."""
+    def _own_parts(self, start: int) -> Iterator[NDArray[np.int64]]:
+        """Indices of each batch of this rank, from the one numbered ``start``."""
         if self.seed is None:
-            return self.order if self.lengths is None else self.order[self.lengths[self.order].argsort()]
-        random = torch.Generator().manual_seed(self.seed * 1_000_003 + self.epoch)
-        order = self.order[torch.randperm(len(self.order), generator=random)]
-        return (
-            order
-            if self.lengths is None
-            else group_by_length(order, self.lengths, self.batch_size * self.ranks, random)
+            order = self.order if self.lengths is None else self.order[self.lengths[self.order].argsort(kind="stable")]
+            yield from np.array_split(order[self.rank :: self.ranks], len(self))[start:]
+            return
+        size = self.batch_size * self.ranks
+        for part in islice(self.shuffled_parts(self.seed, size, start), len(self) - start):
+            yield part[self.rank :: self.ranks]
+
+    def shuffled_parts(self, seed: int, size: int, start: int = 0) -> Iterator[NDArray[np.int64]]:
+        """Indices in the order of this epoch, over all ranks, in parts of one size, from the one numbered ``start``."""
+        advise(self.inputs, mmap.MADV_RANDOM, 0, len(self.inputs))
+        if self.lengths is None:
+            return self._shuffled(seed, size, start)
+        sorting, passed = divmod(start, SORTED)
+        together = enumerate(self._shuffled(seed, SORTED * size, sorting), sorting)
+        parts = (
+            part
+            for number, chosen in together
+            for part in by_length(chosen, self.lengths, size, np.random.default_rng([seed, self.epoch, number]))
         )
+        return islice(parts, passed, None)
+
+    def _shuffled(self, seed: int, size: int, start: int) -> Iterator[NDArray[np.int64]]:
+        return regroup((self.order[window] for window in self._windows(seed, start * size)), size)
+
+    def _windows(self, seed: int, seen: int) -> Iterator[NDArray[np.int64]]:
+        """What an epoch has left after so many samples; each window is being read while the one before it trains."""
+        ready = np.empty(0, np.int64)
+        for window in self.shuffle.windows(len(self.order), np.random.default_rng([seed, self.epoch])):
+            left, seen = window[seen:], max(0, seen - len(window))
+            if left.size:
+                self._read_ahead(window)
+            yield ready
+            ready = left
+        yield ready
+
+    def _read_ahead(self, window: NDArray[np.int64]) -> None:
+        """Lets the kernel load the blocks of a window, in the order of the file, without waiting for them."""
+        for start in self.shuffle.starts(window):
+            last = min(start + self.shuffle.block, len(self.order)) - 1
+            advise(self.inputs, mmap.MADV_WILLNEED, self.order[start], self.order[last] + 1)
 
     def set_epoch(self, epoch: int) -> None:
         """Chooses the order of the next iteration."""
@@ -93,26 +130,6 @@ class Batches:
         """Goes on where :meth:`state_dict` was; after the last batch of an epoch that is the start of the next one."""
         self.epoch = state["epoch"]
         self._resumed_at = state["position"] % len(self)
-
-
-def group_by_length(order: Tensor, lengths: Tensor, batch: int, random: torch.Generator) -> Tensor:
-    """Samples of like length in one batch, the batches in random order.
-
-    Sorting is within windows of some batches of a random order, so a sample meets others in every epoch.
-
-    Args:
-        order: (epoch,) random indices of samples; those that do not fill a last batch stay at the end.
-        lengths: (samples,) of each.
-        batch: samples of one step, over all ranks.
-        random: of the order of the batches.
-
-    Returns:
-        (epoch,) the same indices.
-    """
-    full = len(order) // batch * batch
-    windows = torch.split(order[:full], WINDOW * batch)
-    batches = torch.cat([window[lengths[window].argsort()] for window in windows]).view(-1, batch)
-    return torch.cat([batches[torch.randperm(len(batches), generator=random)].flatten(), order[full:]])
 
 
 def optimizer_steps(batches: int, accumulated: int) -> int:

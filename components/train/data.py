@@ -4,9 +4,9 @@ from typing import cast
 
 import numpy as np
 import pytorch_lightning as lightning
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
+from components.arrays import slices
 from components.contracts import AUGMENTED, PREPARED, Inputs, LabelledArrays, TextInputs
 from components.train.batches import Batches
 
@@ -24,7 +24,7 @@ class Data(lightning.LightningDataModule):
     def __init__(self, seed: int, inputs: Inputs, batch_size: int) -> None:
         super().__init__()
         self.seed, self.inputs, self.batch_size = seed, inputs, batch_size
-        self.order = torch.from_numpy(np.load(AUGMENTED / "order.npy", allow_pickle=False))
+        self.order = np.load(AUGMENTED / "order.npy", mmap_mode="r", allow_pickle=False)
 
     def train_dataloader(self) -> Batches:
         """Shuffled batches."""
@@ -34,13 +34,13 @@ class Data(lightning.LightningDataModule):
     def val_dataloader(self) -> Batches:
         """Every validation sample once."""
         arrays = LabelledArrays.load(PREPARED / "validation")
-        return self._batches(arrays, torch.arange(len(arrays.labels)), VALIDATION_BATCH, None)
+        return self._batches(arrays, np.arange(len(arrays.labels)), VALIDATION_BATCH, None)
 
-    def _batches(self, arrays: LabelledArrays, order: Tensor, batch_size: int, seed: int | None) -> Batches:
+    def _batches(self, arrays: LabelledArrays, order: NDArray[np.int64], batch_size: int, seed: int | None) -> Batches:
         trainer = cast(lightning.Trainer, self.trainer)
         return Batches(
-            torch.from_numpy(arrays.inputs),
-            torch.from_numpy(arrays.labels),
+            arrays.inputs,
+            arrays.labels,
             order,
             batch_size=batch_size,
             seed=seed,
@@ -50,8 +50,9 @@ class Data(lightning.LightningDataModule):
         )
 
 
-def token_counts(arrays: LabelledArrays, inputs: Inputs) -> Tensor | None:
-    """(samples,) tokens of each text, padding left out; None: the samples are no texts, and all of one size."""
+def token_counts(arrays: LabelledArrays, inputs: Inputs) -> NDArray[np.int64] | None:
+    """(samples,) int64 tokens of each text, padding left out; None: the samples are no texts, and all of one size."""
     if not isinstance(inputs, TextInputs):
         return None
-    return torch.from_numpy(np.count_nonzero(arrays.inputs != inputs.padding, axis=1))
+    sizes = slices(len(arrays.inputs), arrays.inputs[0].nbytes)
+    return np.concatenate([(arrays.inputs[part] != inputs.padding).sum(axis=1) for part in sizes])

@@ -1,6 +1,7 @@
 """The Lightning module: what happens to a batch."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, cast
 
 import pytorch_lightning as lightning
@@ -163,9 +164,8 @@ class Learner(lightning.LightningModule):
     def _plain_batches(self) -> Iterator[Tensor]:
         """Training samples as they are, normalised, in the random order of the epoch."""
         batches = cast(Batches, self.trainer.train_dataloader)
-        chosen = batches.epoch_order()[: STATISTICS_BATCHES * self.batch_size]
-        for part in torch.split(chosen, self.batch_size):
-            yield self.preprocess(batches.inputs[part].to(self.device))
+        for part in islice(batches.shuffled_parts(self.params.seed, self.batch_size), STATISTICS_BATCHES):
+            yield self.preprocess(torch.from_numpy(batches.inputs[part]).to(self.device))
 
     def on_train_epoch_end(self) -> None:
         """Lowers the learning rate on a plateau."""

@@ -120,6 +120,8 @@ def test_what_is_exported_is_the_average_that_was_validated(
     net.load_state_dict(load_file(TRAINED / "best.safetensors"))
     validation = LabelledArrays.load(PREPARED / "validation")
     with torch.no_grad():
-        answers = net.eval()(build_preprocess(fitted.inputs)(torch.from_numpy(validation.inputs))).argmax(dim=1)
+        answers = net.eval()(build_preprocess(fitted.inputs)(torch.from_numpy(np.array(validation.inputs)))).argmax(
+            dim=1
+        )
     stated = TrainedModel.read(TRAINED / "trained.json").validation_score
     assert np.mean(answers.numpy() == validation.labels) == pytest.approx(stated)
