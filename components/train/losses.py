@@ -16,6 +16,7 @@ from components.params.sections import (
     RegularisationParams,
 )
 from components.train.optimizers import decaying
+from components.train.sharding import whole
 
 
 class FocalLoss(nn.Module):
@@ -89,6 +90,6 @@ def penalty(params: RegularisationParams, network: nn.Module) -> Tensor | float:
     if not params.l1 and not params.l2:
         return 0.0
     weights = [weight for weight in network.parameters() if weight.requires_grad and decaying(weight)]
-    absolute = sum((weight.abs().sum() for weight in weights), torch.zeros(()).to(weights[0]))
-    squared = sum((weight.square().sum() for weight in weights), torch.zeros(()).to(weights[0]))
-    return params.l1 * absolute + params.l2 / 2 * squared
+    absolute = torch.stack([weight.abs().sum() for weight in weights]).sum()
+    squared = torch.stack([weight.square().sum() for weight in weights]).sum()
+    return whole(params.l1 * absolute + params.l2 / 2 * squared)

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from pytorch_lightning import Trainer
-from pytorch_lightning.callbacks import Callback
 from safetensors.numpy import load_file
 
 from components.contracts import REPORTS, TRAINED, ClassTarget, TrainedModel
@@ -18,7 +16,7 @@ from components.train.history import History
 from components.train.learner import Learner
 from components.train.run import fingerprint, run
 from components.train.tracking import Tracking
-from tests.components.trainings import SHORT, UNCHANGED, make_workspace, start, train_here, write_params
+from tests.components.trainings import Killed, SHORT, UNCHANGED, make_workspace, start, train_here, write_params
 from tests.digits import LABELS
 
 DIGITS = ClassTarget(labels=LABELS, counts=(100,) * 10)
@@ -51,17 +49,6 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(tmp_path:
     for name in ("epoch", "train_loss", "validation_loss", "validation_score", "learning_rate"):
         assert [row[name] for row in curves[0]] == [row[name] for row in curves[1]], name
     assert not list((killed / ".tunesmith" / "checkpoints" / "train").iterdir()), "nothing is left to go on from"
-
-
-class Killed(Callback):
-    """Ends a training in the middle of a step, as if it were killed there."""
-
-    def __init__(self, step: int) -> None:
-        self.step = step
-
-    def on_train_batch_start(self, trainer: Trainer, pl_module: Learner, batch: object, batch_idx: int) -> None:
-        if trainer.global_step == self.step:
-            raise MemoryError
 
 
 def train_once(state: Path, kill_at: tuple[int, ...] = ()) -> tuple[Learner, History]:
