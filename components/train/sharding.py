@@ -50,8 +50,10 @@ class FullySharded(ModelParallelStrategy):
         return {**found, "state": states}
 
     def _gathered(self, value: Any) -> Any:
-        gathered = whole(value) if isinstance(value, Tensor) else value
-        return gathered.cpu() if isinstance(gathered, Tensor) and self.is_global_zero else None
+        if not isinstance(value, Tensor):
+            return value
+        gathered = whole(value)
+        return gathered.cpu() if self.is_global_zero else None
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
         """Reads the file, all of it, in every process."""
@@ -98,12 +100,12 @@ def blocks(network: nn.Module) -> Iterator[nn.Module]:
 
 
 def whole(value: Tensor) -> Tensor:
-    """The whole tensor where a process has a part of it; every process must ask. Gradients pass."""
+    """The whole tensor where a process has a part of it; every process must ask."""
     return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def own_part(value: Tensor) -> Tensor:
-    """What this process has of a tensor, in the same memory: all of it, where it is not shared."""
+    """What this process has of a tensor, in the same memory: all of it, where it is not shared. Gradients pass."""
     return value.to_local() if isinstance(value, DTensor) else value
 
 

@@ -27,8 +27,10 @@ from tests.components.trainings import SMALL_CNN, UNCHANGED, make_workspace, tra
 from tests.digits import SIDE
 from tests.places import REPOSITORY
 
+VIT = {"name": "vit", "patch": 8, "width": 16, "depth": 2, "heads": 2, "dropout": 0.0}
+"""Its positions are one row, which cannot be split: only one process has them."""
 PLAIN = SMALL_CNN | {"batch_norm": False, "dropout": 0.0}
-SGD = {"name": "sgd", "learning_rate": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.001}
+SGD = {"name": "sgd", "learning_rate": 0.02, "momentum": 0.9, "nesterov": True, "weight_decay": 0.001}
 EMA = {
     "network": PLAIN,
     "averaging": {"name": "ema", "decay": 0.9},
@@ -38,25 +40,35 @@ EMA = {
     "checkpoint_every_steps": 2,
 }
 SWA = {
-    "network": PLAIN,
+    "network": VIT,
     "optimizer": SGD,
     "averaging": {"name": "swa", "start_share": 0.3},
     "gradient_clip": {"norm": 0, "value": 0.02},
-    "schedule": {"name": "plateau", "factor": 0.1, "patience": 0},
+    "schedule": {"name": "constant"},
 }
-NORMED = {
-    "averaging": {"name": "ema", "decay": 0.9},
-    "optimizer": SGD,
+HALF = {
+    "network": PLAIN,
+    "optimizer": SGD | {"momentum": 0.0, "nesterov": False},
+    "schedule": {"name": "constant"},
     "precision": "bf16-mixed",
-    "batch_size": 325,
     "epochs": 1,
 }
+"""Short and plain: what rounding to 16 bits makes of the last digit of a weight does not grow."""
+FLAT = {
+    "network": VIT,
+    "optimizer": {"name": "rmsprop", "learning_rate": 1e-6, "smoothing": 0.9, "momentum": 0.5},
+    "schedule": {"name": "plateau", "factor": 0.1, "patience": 0},
+    "epochs": 3,
+}
+"""It learns so slowly that every epoch is on the plateau."""
+NORMED = {"averaging": {"name": "swa", "start_share": 0.9}}
 """Batch normalisation and dropout: only another pair of processes has the same batches.
 
-Two steps of plain descent: what rounding to 16 bits makes of the last digit of a weight does not grow.
+The first epoch is validated with the statistics of the network, the second with those that SWA estimates.
 """
 SHARED = {"epochs": 2, "batch_size": 50, "devices": 2, "strategy": "fsdp"}
 ALONE = {"epochs": 2, "batch_size": 100}
+AS_ONE = {"ema": EMA, "swa": SWA, "half": HALF, "flat": FLAT}
 KILLED_AT = 9
 """Of 14 steps, in the second epoch, one behind a checkpoint."""
 
@@ -80,7 +92,7 @@ def frozen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def shared(tmp_path_factory: pytest.TempPathFactory, frozen: dict[str, Any]) -> Path:
     """The folder in which two processes have trained; see the program that they run."""
     folder = tmp_path_factory.mktemp("shared")
-    trainings = {"ema": EMA, "killed": EMA, "swa": SWA, "frozen": frozen, "normed": NORMED}
+    trainings = AS_ONE | {"frozen": frozen, "killed": EMA, "normed": NORMED}
     for name, chosen in trainings.items():
         make_workspace(folder / name, UNCHANGED, **SHARED | chosen)
     make_workspace(folder / "normed by ddp", UNCHANGED, **SHARED | NORMED | {"strategy": "ddp"})
@@ -114,22 +126,28 @@ def start_both(folder: Path) -> list[subprocess.Popen[str]]:
 def require_close(found: Mapping[str, NDArray[Any]], expected: Mapping[str, NDArray[Any]], atol: float) -> None:
     assert found.keys() == expected.keys()
     for name, weight in expected.items():
-        np.testing.assert_allclose(found[name], weight, rtol=1e-3, atol=atol, err_msg=name)
+        np.testing.assert_allclose(found[name], weight, rtol=5 * atol, atol=atol, err_msg=name)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["ema", "swa", "frozen"])
+@pytest.mark.parametrize(("name", "tolerance"), {**dict.fromkeys([*AS_ONE, "frozen"], 2e-4), "half": 5e-3}.items())
 def test_two_processes_share_the_weights_and_end_as_one(
-    shared: Path, frozen: dict[str, Any], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shared: Path,
+    frozen: dict[str, Any],
+    name: str,
+    tolerance: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """EMA, SWA, penalties, clipping by norm and by value, accumulation, a plateau, and a backbone that is freed."""
-    chosen = {"ema": EMA, "swa": SWA, "frozen": frozen}[name]
+    """EMA, SWA, penalties, both rules of clipping, accumulation, bfloat16, a plateau, a backbone that is freed."""
+    chosen = (AS_ONE | {"frozen": frozen})[name]
     monkeypatch.chdir(make_workspace(tmp_path / "alone", UNCHANGED, **ALONE | chosen))
     _, history = train_here(tmp_path / "state")
-    require_close(load_file(shared / name / "last.safetensors"), load(network_weights(tmp_path / "state" / RESUME)), 2e-4)
+    whole = load(network_weights(tmp_path / "state" / RESUME))
+    require_close(load_file(shared / name / "last.safetensors"), whole, tolerance)
     curve = json.loads((shared / name / "history.json").read_text())
     for row, expected in zip(curve, history.epochs, strict=True):
-        assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=1e-4)
+        assert row["train_loss"] == pytest.approx(expected["train_loss"], rel=tolerance)
         assert row["validation_score"] == pytest.approx(expected["validation_score"], abs=0.011)
         assert row["learning_rate"] == pytest.approx(expected["learning_rate"])
 
@@ -146,15 +164,15 @@ def test_shared_weights_are_gone_on_with_after_a_kill(shared: Path) -> None:
 def test_statistics_of_a_batch_and_precision_are_those_of_ddp(shared: Path) -> None:
     """Statistics are those of the first process; where processes had their own, the score would be another."""
     for name in ("last", "best"):
-        require_close(*(load_file(shared / root / f"{name}.safetensors") for root in ("normed", "normed by ddp")), 1e-5)
-    fsdp, ddp = (json.loads((shared / root / "history.json").read_text())[0] for root in ("normed", "normed by ddp"))
-    for name in ("train_loss", "validation_loss", "validation_score"):
-        assert fsdp[name] == pytest.approx(ddp[name], rel=1e-4), name
+        require_close(*(load_file(shared / root / f"{name}.safetensors") for root in ("normed", "normed by ddp")), 1e-3)
+    fsdp, ddp = (json.loads((shared / root / "history.json").read_text()) for root in ("normed", "normed by ddp"))
+    for row, expected in zip(fsdp, ddp, strict=True):
+        assert row["validation_loss"] == pytest.approx(expected["validation_loss"], rel=1e-4)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NETWORKS)
-def test_gradients_of_every_network_are_the_mean_of_the_processes(shared: Path, name: str) -> None:
+def test_gradients_of_every_network_with_penalties_are_the_mean_of_the_processes(shared: Path, name: str) -> None:
     assert json.loads((shared / "networks.json").read_text())[name] < 1e-5
 
 

@@ -14,10 +14,15 @@ from pathlib import Path
 
 import torch
 import torch.distributed
+from pytorch_lightning import Trainer
+from pytorch_lightning.callbacks import Callback
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from components.nets import build_preprocess
+from components.params.sections import RegularisationParams
+from components.train.learner import Learner
+from components.train.losses import penalty
 from components.train.run import BEST, RESUME, network_weights
 from components.train.sharding import blocks, shard, whole
 from tests.components.nets_samples import NETWORKS, network, raw_samples, without_dropout
@@ -26,6 +31,17 @@ from tests.components.trainings import Killed, train_here
 RANK = int(os.environ["LOCAL_RANK"])
 EACH = 4
 """Samples of a process."""
+PENALTIES = RegularisationParams(l1=0.01, l2=0.1)
+
+
+class Answers(Callback):
+    """Notes in which precision the network answers."""
+
+    def __init__(self) -> None:
+        self.types: set[torch.dtype] = set()
+
+    def on_train_start(self, trainer: Trainer, pl_module: Learner) -> None:
+        pl_module.network.head.register_forward_hook(lambda _, inputs, answers: self.types.add(answers.dtype))
 
 
 def train(root: Path) -> None:
@@ -34,8 +50,11 @@ def train(root: Path) -> None:
     if (root / "killed_at").exists():
         with contextlib.suppress(MemoryError):
             train_here(root / "state", [Killed(int((root / "killed_at").read_text()))])
-    module, history = train_here(root / "state")
+    answers = Answers()
+    module, history = train_here(root / "state", [answers])
     assert (module.device_mesh is None) == (module.params.train.strategy == "ddp")
+    is_mixed = module.params.train.precision == "bf16-mixed"
+    assert answers.types == {torch.bfloat16 if is_mixed else torch.float32}
     if RANK == 0:
         for name, checkpoint in (("last", RESUME), ("best", BEST)):
             (root / f"{name}.safetensors").write_bytes(network_weights(root / "state" / checkpoint))
@@ -59,14 +78,13 @@ def difference(name: str, mesh: DeviceMesh) -> float:
     samples = build_preprocess(inputs)(raw_samples(inputs, 2 * EACH)[RANK * EACH :][:EACH])
     found, expected = gradients(shared, samples), gradients(alone, samples)
     for gradient in expected:
-        torch.distributed.all_reduce(gradient)
-        gradient /= 2
+        torch.distributed.all_reduce(gradient.div_(2))
     largest = max(float(gradient.abs().max()) for gradient in expected)
     return max(float((a - b).abs().max()) for a, b in zip(found, expected, strict=True)) / largest
 
 
 def gradients(net: nn.Module, samples: Tensor) -> list[Tensor]:
-    net(samples).square().mean().backward()
+    (net(samples).square().mean() + penalty(PENALTIES, net)).backward()
     return [whole(weight.grad) for weight in net.parameters()]
 
 
