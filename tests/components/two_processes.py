@@ -64,7 +64,7 @@ def train(root: Path) -> None:
 def differences(mesh: DeviceMesh) -> dict[str, float]:
     """Of each network, how far the gradients that two processes share are from the mean of those of whole networks.
 
-    As a share of the largest gradient; infinite, if anything in it is not spread over the processes.
+    As a share of the largest gradient.
     """
     return {name: difference(name, mesh) for name in NETWORKS}
 
