@@ -11,6 +11,7 @@ import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.strategies import Strategy
 from safetensors.torch import save
 from torch import Tensor
 
@@ -30,6 +31,7 @@ from components.train.history import History
 from components.train.learner import Learner
 from components.train.machine import check_machine
 from components.train.progress import progress_callback
+from components.train.sharding import FullySharded
 from components.train.stopping import Stopping
 from components.train.tracking import Tracking, is_first_process
 
@@ -121,8 +123,10 @@ def _trainer(params: Params, callbacks: list[Callback]) -> lightning.Trainer:
         raise TrainingError(f"params.yaml asks for {wish}, which this machine cannot give: {error}") from None
 
 
-def _strategy(train: TrainParams) -> str:
-    """As it is called by Lightning; a backbone that is frozen at first has weights that get no gradient."""
+def _strategy(train: TrainParams) -> str | Strategy:
+    """What Lightning knows it by; a backbone that is frozen at first has weights that get no gradient."""
+    if train.strategy == "fsdp":
+        return FullySharded(train.devices)
     if train.strategy == "ddp" and isinstance(train.network, PretrainedParams):
         return "ddp_find_unused_parameters_true"
     return train.strategy

@@ -233,6 +233,13 @@ def test_no_field_has_a_default() -> None:
             "{name: sgd, learning_rate: 0.004, momentum: 0, nesterov: true, weight_decay: 0.05}",
             "Nesterov's momentum needs a momentum above 0",
         ),
+        ("strategy: auto", "strategy: fsdp", "devices is 1: raise devices, or set strategy to auto"),
+        (
+            "precision: 32-true      # bf16-mixed where the processor has AMX or the device is a GPU\n"
+            "  accelerator: auto\n  devices: 1\n  strategy: auto",
+            "precision: 16-mixed\n  accelerator: auto\n  devices: 2\n  strategy: fsdp",
+            "does not go with precision 16-mixed",
+        ),
     ],
 )
 def test_rules_between_values_are_checked_before_any_work(before: str, after: str, words: str) -> None:
