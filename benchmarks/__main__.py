@@ -9,12 +9,18 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flow, nets, serving, training
+from benchmarks import flow, memory, nets, serving, training
 from benchmarks.ratio import Ratio
 from components.contracts import REPORTS
 from components.files import write_json
 
-BENCHMARKS = {"training": training.main, "nets": nets.main, "flow": flow.main, "serving": serving.main}
+BENCHMARKS = {
+    "training": training.main,
+    "nets": nets.main,
+    "memory": memory.main,
+    "flow": flow.main,
+    "serving": serving.main,
+}
 
 
 def shown(ratios: list[Ratio]) -> Table:

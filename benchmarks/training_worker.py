@@ -8,6 +8,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -106,26 +107,39 @@ def samples(fitted: Preprocessing, count: int) -> LabelledArrays:
 
 
 class Asked(Callback):
-    """Waits for a question before each epoch, and answers when its last step is done."""
+    """Waits for a question before every so many batches, and answers when the last of them is done.
 
-    def __init__(self, count: int) -> None:
-        self.count = count
+    Attributes:
+        steps: batches of one question; a divisor of those of an epoch.
+        samples: of these batches.
+        clock: in seconds.
+    """
+
+    def __init__(self, steps: int, batch: int, clock: Callable[[], float]) -> None:
+        self.steps, self.samples, self.clock = steps, steps * batch, clock
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Waits."""
+        """Waits, before the order of the epoch is drawn."""
+        self._wait()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Any, index: int
+    ) -> None:
+        """Answers after the last step, before validation or the next batch."""
+        if (index + 1) % self.steps == 0:
+            answer(self.samples, self.clock() - self.started)
+            if not trainer.is_last_batch:
+                self._wait()
+
+    def _wait(self) -> None:
         if not sys.stdin.readline():
             os._exit(0)
-        self.started = time.process_time()
-
-    def on_train_batch_end(self, trainer: Trainer, *_: Any) -> None:
-        """Answers after the last step, before validation."""
-        if trainer.is_last_batch:
-            answer(self.started, self.count)
+        self.started = self.clock()
 
 
-def answer(started: float, count: int) -> None:
-    """Prints the speed since a moment of processor time."""
-    print(f"samples/s {count / (time.process_time() - started)}", flush=True)
+def answer(samples: int, seconds: float) -> None:
+    """Prints the speed."""
+    print(f"samples/s {samples / seconds}", flush=True)
 
 
 def line(params: Params, steps: int) -> None:
@@ -138,7 +152,7 @@ def line(params: Params, steps: int) -> None:
         LabelledArrays(train.inputs[:8], train.labels[:8], train.ids[:8]).save(PREPARED / "validation")
         AUGMENTED.mkdir(parents=True)
         np.save(AUGMENTED / "order.npy", np.arange(len(train.labels)))
-        fit(params, fitted, Path("state"), [History(), Asked(batch * steps)])
+        fit(params, fitted, Path("state"), [History(), Asked(steps, batch, time.process_time)])
 
 
 def bare(params: Params, steps: int) -> None:
@@ -169,7 +183,7 @@ def bare(params: Params, steps: int) -> None:
             schedule.step()
             if average is not None:
                 update_ema(average, network, 0.99, step)
-        answer(started, batch * steps)
+        answer(batch * steps, time.process_time() - started)
 
 
 if __name__ == "__main__":
