@@ -13,6 +13,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.behaviour import TESTS, Behaviour, behaviour_of
 from benchmarks.workspace import ROOT, timed, workspace
 from components.contracts import COMPRESSED, EVALUATED, REPORTS, TRAINED, Compressed, Evaluated, Record, TrainedModel
 from components.files import read_json, write_json, write_text
@@ -26,7 +27,8 @@ HEAD = """# The presets, measured
 
 `make presets` runs each file of `presets/` on the whole line, from the fetched data to a promoted version, in a fresh
 workspace, and writes this table. Scores are on the whole test split; the baseline is run beside the model, on the same
-samples. The times are those of one machine ({processors} processors), and not of yours.
+samples. Behaviour is how many tests of `tests/behaviour` the promoted model passes. The times are those of one machine
+({processors} processors), and not of yours.
 
 {columns}
 {rule}
@@ -34,7 +36,7 @@ samples. The times are those of one machine ({processors} processors), and not o
 
 
 COLUMNS = (
-    "preset", "task", "network", "parameters", "score", "more", "baseline", "training, s", "samples/s",
+    "preset", "task", "network", "parameters", "score", "more", "baseline", "behaviour", "training, s", "samples/s",
     "whole line, s", "served", "size, kB",
 )  # fmt: skip
 
@@ -52,6 +54,8 @@ class Measured(Record):
     more: str
     """A second measure of it."""
     baseline: str
+    behaviour: Behaviour | None = None
+    """What the tests of behaviour found; records of before there were any lack it."""
     training_seconds: float
     samples_per_second: float
     """Training samples, without validation."""
@@ -61,9 +65,9 @@ class Measured(Record):
 
 
 def digest_of(preset: Path) -> str:
-    """Changes with the file and with the code of the line."""
-    code = tree_digest(code_tree(ROOT / "components"))
-    return hashlib.sha256(preset.read_bytes() + code.encode()).hexdigest()
+    """Changes with the file, with the code of the line, and with the tests of behaviour."""
+    code = [tree_digest(code_tree(folder)) for folder in (ROOT / "components", TESTS)]
+    return hashlib.sha256(preset.read_bytes() + "".join(code).encode()).hexdigest()
 
 
 def measure(preset: Path) -> Measured:
@@ -76,7 +80,7 @@ def measure(preset: Path) -> Measured:
 
 
 def read_measures(root: Path, params: Params, line_seconds: float, digest: str) -> Measured:
-    """Reads what the line has left in a workspace."""
+    """Reads what the line has left in a workspace, and tests the behaviour of what it promoted."""
     trained = TrainedModel.read(root / TRAINED / "trained.json")
     compressed = Compressed.read(root / COMPRESSED / "compressed.json")
     evaluated = Evaluated.read(root / EVALUATED / "evaluated.json")
@@ -94,6 +98,7 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
         score=f"{chosen.accuracy:.2%}" if classes else f"R² {chosen.r2:.4f}",
         more=f"macro F1 {chosen.macro_f1:.4f}" if classes else f"RMSE {chosen.rmse:.4g}",
         baseline=f"{baseline.name} " + (f"{baseline.score:.2%}" if classes else f"R² {baseline.score:.4f}"),
+        behaviour=behaviour_of(root),
         training_seconds=training,
         samples_per_second=samples / training,
         line_seconds=line_seconds,
@@ -105,7 +110,11 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
 def page(measured: dict[str, Measured], processors: int) -> str:
     """The table as Markdown."""
     head = HEAD.format(processors=processors, columns=_row(COLUMNS), rule=_row("---" for _ in COLUMNS))
-    return head + "".join(f"{_row(_cells(name, one))}\n" for name, one in measured.items())
+    rows = "".join(f"{_row(_cells(name, one))}\n" for name, one in measured.items())
+    faults = "".join(
+        f"- {name}: `{test}`\n" for name, one in measured.items() if one.behaviour for test in one.behaviour.failed
+    )
+    return head + rows + (f"\nTests of behaviour that a model does not pass:\n\n{faults}" if faults else "")
 
 
 def _cells(name: str, one: Measured) -> list[str]:
@@ -113,7 +122,8 @@ def _cells(name: str, one: Measured) -> list[str]:
     file = f"{name}.yaml" if name == "params" else f"presets/{name}.yaml"
     return [
         f"[{name}](../{file})", one.task, one.network, f"{one.parameters:,}", one.score, one.more,
-        one.baseline, *(f"{count:,.0f}" for count in counts), one.served, f"{one.kilobytes:,.0f}",
+        one.baseline, one.behaviour.shown if one.behaviour else "",
+        *(f"{count:,.0f}" for count in counts), one.served, f"{one.kilobytes:,.0f}",
     ]  # fmt: skip
 
 

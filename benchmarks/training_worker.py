@@ -36,8 +36,9 @@ from components.contracts import (  # noqa: E402
 )
 from components.nets import build_network, build_preprocess  # noqa: E402
 from components.params import Params, load_params  # noqa: E402
-from components.params.sections import ImageSource, NumberTableSource, TextPrepareParams  # noqa: E402
+from components.params.sections import BpeParams, ImageSource, NumberTableSource, TextPrepareParams  # noqa: E402
 from components.tasks.augmentation import build_augmentation  # noqa: E402
+from components.tasks.texts.tokens import bpe_inputs  # noqa: E402
 from components.train.allocator import keep_freed_memory  # noqa: E402
 from components.train.averaging import build_average, update_ema  # noqa: E402
 from components.train.history import History  # noqa: E402
@@ -79,8 +80,8 @@ def _inputs(params: Params) -> Inputs:
         case ImageSource(height=height, width=width, channels=channels), _:
             mean, std = (0.5,) * channels, (0.3,) * channels
             return ImageInputs(height=height, width=width, channels=channels, mean=mean, std=std)
-        case _, TextPrepareParams(vocabulary=vocabulary, length=length):
-            return TextInputs(vocabulary=vocabulary, length=length)
+        case _, TextPrepareParams(tokenizer=BpeParams(vocabulary=vocabulary), length=length):
+            return bpe_inputs(vocabulary, length)
         case NumberTableSource(numeric=numeric, categorical=categorical), _:
             numbers = [NumericColumn(name=name, mean=0.0, std=1.0, median=0.0, low=-5.0, high=5.0) for name in numeric]
             names = [CategoricalColumn(name=name, categories=("a", "b", "c", "d", "e")) for name in categorical]

@@ -16,21 +16,26 @@ DATASETS = Path(".tunesmith") / "datasets"
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """A copy of the repository's files, as git knows them; the data sets that were fetched are shared."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-    )
+    """A clone in a folder that goes with the block; the data sets that were fetched are shared."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        for name in filter(None, listed.stdout.split("\0")):
-            if (ROOT / name).is_file():
-                (root / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / name, root / name)
+        clone(root)
         (ROOT / DATASETS).mkdir(parents=True, exist_ok=True)
         (root / DATASETS).parent.mkdir()
         (root / DATASETS).symlink_to(ROOT / DATASETS)
-        subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
         yield root
+
+
+def clone(root: Path) -> None:
+    """Copies the repository as it would be committed now, into a repository of its own."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, root / name)
+    subprocess.run(["git", "init", "--quiet", root], check=True)
 
 
 def timed(command: list[str], root: Path, *, shown: bool = False) -> tuple[float, str]:

@@ -42,7 +42,7 @@ class Question:
 
 
 def questions(count: int) -> list[Question]:
-    """Test samples: one each of different classes, or of values from the smallest to the largest."""
+    """Test samples: of as many classes as can be, equally many of each, or from the smallest value to the largest."""
     fitted = Preprocessing.read(PREPARED / "preprocessing.json")
     test = LabelledArrays.load(PREPARED / "test")
     chosen = _spread(test, fitted, count)
@@ -54,7 +54,9 @@ def questions(count: int) -> list[Question]:
 def _spread(test: LabelledArrays, fitted: Preprocessing, count: int) -> NDArray[np.int64]:
     """Where the samples stand in the split."""
     if isinstance(fitted.target, ClassTarget):
-        _, candidates = np.unique(test.labels, return_index=True)
+        turns = pd.Series(test.labels).groupby(test.labels).cumcount().to_numpy()  # 0 for the first of each class
+        turn = -(-count // fitted.target.width)
+        candidates = np.lexsort((test.labels, turns))[: (turns < turn).sum()]
     else:
         candidates = np.argsort(test.labels, kind="stable")
     steps = np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(np.int64)

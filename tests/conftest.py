@@ -1,11 +1,24 @@
 import multiprocessing
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from components.registry import connect
 from components.settings import Settings
 from tests.shelf import Shelf, copy_of
+
+settings.register_profile("tunesmith", deadline=None)  # on a busy machine any example may take long
+settings.load_profile("tunesmith")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--workspace",
+        type=Path,
+        help="ask tests/behaviour of the champion of this workspace, in which the line has run",
+    )
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +41,10 @@ def processes() -> multiprocessing.context.ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mlflow.store.model_registry.sqlalchemy_store", "tests.shelf"])
     return context
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the tests, the same in every process of it."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own

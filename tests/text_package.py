@@ -26,7 +26,7 @@ from components.contracts import (
 from components.evaluate.classes.metrics import measure_classes, wilson_interval
 from components.inference import answers, open_graph
 from components.package.model import MODEL, WEIGHTS
-from components.params.sections import TextPrepareParams
+from components.params.sections import BpeParams
 from components.settings import Settings
 from components.tasks.texts.tokens import PADDING, Tokenizer, train_tokenizer
 from tests.row_package import build_graph, finish_package, save_graph
@@ -56,13 +56,13 @@ SENTENCES = {
 @functools.cache
 def tokenizer() -> Tokenizer:
     """Trained on the sentences."""
-    params = TextPrepareParams(vocabulary=330, length=LENGTH, lowercase=True)
-    return train_tokenizer([text for texts in SENTENCES.values() for text in texts], params)
+    params = BpeParams(name="bpe", vocabulary=330, lowercase=True)
+    return train_tokenizer([text for texts in SENTENCES.values() for text in texts], params, LENGTH)
 
 
 def text_inputs() -> TextInputs:
     """Token ids of that tokenizer."""
-    return TextInputs(vocabulary=tokenizer().vocabulary, length=LENGTH)
+    return tokenizer().inputs
 
 
 def text_target() -> ClassTarget:
@@ -74,7 +74,7 @@ def held_out_texts() -> LabelledArrays:
     """The sentences as arrays, with their classes."""
     texts = [text for label in LABELS for text in SENTENCES[label]]
     labels = np.repeat(np.arange(len(LABELS)), text_target().counts)
-    inputs = tokenizer().encode(texts, LENGTH)
+    inputs = tokenizer().encode(texts)
     ids = np.array([f"{number:016x}" for number in range(len(texts))])
     return LabelledArrays(inputs, labels.astype(np.int64), ids)
 
@@ -83,7 +83,7 @@ def held_out_texts() -> LabelledArrays:
 def likelihoods() -> NDArray[np.float32]:
     """(vocabulary, classes): the logarithm of each token's share of each class, one added to every count."""
     samples = held_out_texts()
-    counts = np.ones((tokenizer().vocabulary, len(LABELS)))
+    counts = np.ones((tokenizer().inputs.vocabulary, len(LABELS)))
     np.add.at(counts, (samples.inputs, samples.labels[:, None]), 1)
     counts[PADDING] = 1
     table: NDArray[np.float32] = np.log(counts / counts.sum(axis=0)).astype(np.float32)
@@ -93,7 +93,7 @@ def likelihoods() -> NDArray[np.float32]:
 
 def probabilities_of(text: str) -> NDArray[np.float64]:
     """What the model answers to a text, computed from its tokens."""
-    ids = tokenizer().encode([text], LENGTH)[0]
+    ids = tokenizer().encode([text])[0]
     scores = likelihoods().astype(np.float64)[ids].sum(axis=0)
     shares = np.exp(scores - scores.max())
     found: NDArray[np.float64] = shares / shares.sum()
@@ -112,11 +112,18 @@ def make_text_package(folder: Path, settings: Settings, *, with_tokenizer: Token
     (with_tokenizer or tokenizer()).save(folder / TOKENIZER)
     save_file({"likelihoods": likelihoods()}, folder / WEIGHTS)
     known = Preprocessing(inputs=text_inputs(), target=text_target())
-    return finish_package(folder, settings, "text_classification", known, held_out_texts(), _evaluated(folder / MODEL))
+    return finish_package(
+        folder,
+        settings,
+        "text_classification",
+        known,
+        held_out_texts(),
+        evaluate_texts(folder / MODEL, held_out_texts()),
+    )
 
 
-def _evaluated(graph: Path) -> Evaluated:
-    samples = held_out_texts()
+def evaluate_texts(graph: Path, samples: LabelledArrays) -> Evaluated:
+    """What a classifier of complaints and praise is found to be worth on samples."""
     metrics = measure_classes(answers(open_graph(graph), samples.inputs), samples.labels, LABELS, bins=15)
     first = samples.labels == 0
     return Evaluated(

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from components.contracts import ImageInputs, Inputs, NumericColumn, RowInputs, TextInputs
-from components.tasks.texts.tokens import PADDING, UNKNOWN, Tokenizer
+from components.tasks.texts.tokens import Tokenizer
 
 SIDE = 1.05
 """Of a picture on the sheet, in inches."""
@@ -81,9 +81,10 @@ def _write(axis: Axes, top: float, text: str, colour: str) -> None:
 
 
 def _words(ids: Tensor, tokenizer: Tokenizer) -> str:
-    kept = [token for token in ids.tolist() if token != PADDING]
+    kept = [token for token in ids.tolist() if token != tokenizer.inputs.padding]
+    unknown = tokenizer.inputs.unknown
     return "".join(
-        DROPPED if token == UNKNOWN else word for token, word in zip(kept, tokenizer.tokens(kept), strict=True)
+        DROPPED if token == unknown else word for token, word in zip(kept, tokenizer.tokens(kept), strict=True)
     )
 
 

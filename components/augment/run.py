@@ -16,6 +16,7 @@ from components.contracts import (
     LabelledArrays,
     Preprocessing,
     Target,
+    TextInputs,
 )
 from components.files import whole_folder
 from components.params import Params
@@ -48,8 +49,9 @@ def contact_sheet(params: Params, train: LabelledArrays, fitted: Preprocessing, 
     rows = shown_rows(train.labels, fitted.target, params.augment.shown_samples)
     columns = augmentations(train, rows, params.augment, fitted.inputs, params.seed, DRAWS)
     titles = [_title(fitted.target, label) for label in train.labels[rows].tolist()]
-    tokenizer = Tokenizer.load(PREPARED / TOKENIZER) if fitted.inputs.kind == "texts" else None
-    draw(fitted.inputs, columns, titles, tokenizer, path)
+    inputs = fitted.inputs
+    tokenizer = Tokenizer.load(PREPARED / TOKENIZER, inputs) if isinstance(inputs, TextInputs) else None
+    draw(inputs, columns, titles, tokenizer, path)
 
 
 def _title(target: Target, label: float) -> str:

@@ -34,13 +34,22 @@ class ImageInputs(Record):
 
 
 class TextInputs(Record):
-    """Texts: a sample is (length,) int32, token ids of the tokenizer beside it; 0 fills up what a text leaves."""
+    """Texts: a sample is (length,) int32, token ids of the tokenizer beside it."""
 
     kind: Literal["texts"] = "texts"
     vocabulary: int
-    """Number of token ids, padding and unknown among them."""
+    """Number of token ids, the special ones among them."""
     length: int
-    """Tokens that are read of a text; what is longer is cut."""
+    """Tokens that are read of a text, what the tokenizer puts around it among them; what is longer is cut."""
+    padding: int
+    """Id that fills up what a text leaves of the length."""
+    unknown: int
+    """Id that stands in for a token that is not told."""
+    special: tuple[int, ...]
+    """Ids that stand for no text, padding and unknown among them."""
+    fallback: tuple[int, int]
+    """Ids from the first to before the second stand for what the vocabulary has no piece for: single bytes of a
+    tokenizer that was trained here, the unknown token of a checkpoint's."""
 
     @property
     def shape(self) -> tuple[int, ...]:

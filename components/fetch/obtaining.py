@@ -74,6 +74,7 @@ def _keep(attempt: Attempt, files: tuple[DataFile, ...], kept: Path) -> None:
         found = attempt.find(Path(scratch))
         with whole_folder(kept) as fresh:
             for file in files:
+                (fresh / file.name).parent.mkdir(exist_ok=True)
                 unpack(found, file, fresh / file.name)
 
 

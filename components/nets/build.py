@@ -6,6 +6,7 @@ from torch import nn
 from components.contracts import ImageInputs, Inputs, RowInputs, TextInputs
 from components.errors import ParamsError
 from components.nets.cnn import Cnn
+from components.nets.efficientnet import EfficientNet
 from components.nets.initialisation import Initialiser
 from components.nets.mlp import Mlp, TextMlp
 from components.nets.mobilenet_v2 import MobileNetV2
@@ -17,6 +18,7 @@ from components.nets.transformer import Transformer
 from components.nets.vit import Vit
 from components.params.sections import (
     CnnParams,
+    EfficientNetLite0Params,
     GruParams,
     LstmParams,
     MlpParams,
@@ -63,6 +65,8 @@ def build_body(params: NetworkParams, inputs: Inputs, start: Initialiser) -> Bod
             return Resnet(resnet, images, start)
         case MobileNetV2Params() as mobilenet, ImageInputs() as images:
             return MobileNetV2(mobilenet, images, start)
+        case EfficientNetLite0Params() as efficientnet, ImageInputs() as images:
+            return EfficientNet(efficientnet, images, start)
         case VitParams() as vit, ImageInputs() as images:
             return Vit(vit, images, start)
         case LstmParams() | GruParams() as recurrent, TextInputs() as texts:

@@ -3,8 +3,6 @@
 Weights are read from safetensors alone, and code that a checkpoint brings along is never run.
 """
 
-import contextlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,11 +13,16 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from components.contracts import TextInputs
 from components.errors import DataError, ParamsError
 from components.nets import efficientnet
-from components.nets.tokens import PADDING
+from components.pretrained import first_line, read_pretrained
 
 PLACE = "train.network.checkpoint"
+NEEDS = (
+    "It must be a hub id, or a folder that fetch.weights gives, of a model whose architecture transformers itself has "
+    "(code in a checkpoint is never run), with its weights as .safetensors (pickles are never read)."
+)
 Normalisation = tuple[tuple[float, ...], tuple[float, ...]]
 
 
@@ -52,7 +55,7 @@ def image_backbone(checkpoint: str) -> ImageBackbone:
     return ImageBackbone(PooledImages(model), model.config.num_channels, _stated_normalisation(checkpoint))
 
 
-def text_backbone(checkpoint: str, vocabulary: int) -> nn.Module:
+def text_backbone(checkpoint: str, inputs: TextInputs) -> nn.Module:
     """Loads an encoder of texts of transformers: token ids and their mask -> states.
 
     Raises:
@@ -60,12 +63,12 @@ def text_backbone(checkpoint: str, vocabulary: int) -> nn.Module:
         ParamsError: it is not for texts, or the token ids are not those of its own tokenizer.
     """
     model = _transformers_model(checkpoint, "input_ids", "texts")
-    config = model.config
-    if (config.vocab_size, config.pad_token_id) != (vocabulary, PADDING):
+    config = model.config  # it may have room for more tokens than the tokenizer has, and leave the padding to it
+    if config.vocab_size < inputs.vocabulary or config.pad_token_id not in (None, inputs.padding):
         raise ParamsError(
             f"{PLACE}: {checkpoint} knows {config.vocab_size} tokens with padding {config.pad_token_id}, and the "
-            f"prepared texts have {vocabulary} with padding {PADDING}: the texts must be prepared with the tokenizer "
-            "of this very checkpoint. Take another network for tokens of the line's own."
+            f"prepared texts have {inputs.vocabulary} with padding {inputs.padding}: they are not of one checkpoint. "
+            "Name one whose tokenizer belongs to its weights."
         )
     model.pooler = None  # the states are pooled here, and a pooler that is never used would only be weight
     encoder: nn.Module = model
@@ -79,7 +82,7 @@ def _efficientnet(path: Path) -> ImageBackbone:
             "efficientnet_lite0.safetensors. Set fetch.weights: efficientnet_lite0, or name a hub id or a folder of a "
             "transformers model."
         )
-    module = efficientnet.EfficientNetLite0()
+    module = efficientnet.EfficientNetLite0(efficientnet.CHANNELS)
     try:
         weights = load_file(path)
         module.load_state_dict({name: weight for name, weight in weights.items() if not name.startswith("_fc.")})
@@ -87,7 +90,7 @@ def _efficientnet(path: Path) -> ImageBackbone:
         raise DataError(f"{PLACE}: {path} is not there. Set fetch.weights: efficientnet_lite0 and run again.") from None
     except (SafetensorError, RuntimeError) as error:
         raise DataError(
-            f"{PLACE}: {path} does not hold the weights of an EfficientNet-Lite0: {_first_line(error)}. Delete it, set "
+            f"{PLACE}: {path} does not hold the weights of an EfficientNet-Lite0: {first_line(error)}. Delete it, set "
             "fetch.weights: efficientnet_lite0 and run again."
         ) from None
     return ImageBackbone(module, efficientnet.CHANNELS, ((efficientnet.MEAN,), (efficientnet.STD,)))
@@ -121,17 +124,8 @@ def _transformers_model(checkpoint: str, takes: str, kind: str) -> Any:
     """
     from transformers import AutoModel
 
-    try:
-        with _quiet():
-            model, report = AutoModel.from_pretrained(
-                checkpoint, output_loading_info=True, dtype=torch.float32, **_safely(checkpoint)
-            )
-    except Exception as error:  # a library that reads a stranger's files fails in any way it likes
-        raise DataError(
-            f"{PLACE}: {checkpoint} cannot be loaded: {_first_line(error)} It must be a local folder or a hub id of a "
-            "model whose architecture transformers itself knows (code in a checkpoint is never run), with its weights "
-            "as .safetensors (pickles are never read)."
-        ) from error
+    options = {"output_loading_info": True, "dtype": torch.float32, "use_safetensors": True}
+    model, report = read_pretrained(AutoModel.from_pretrained, checkpoint, PLACE, NEEDS, **options)
     missing = sorted(report["missing_keys"])
     if missing and all(name.startswith("pooler.") for name in missing):
         model.pooler = None
@@ -145,14 +139,6 @@ def _transformers_model(checkpoint: str, takes: str, kind: str) -> Any:
             f"{PLACE}: {checkpoint} takes {model.main_input_name}, and the task has {kind}. Name another."
         )
     return model
-
-
-def _safely(checkpoint: str) -> dict[str, bool]:
-    return {
-        "use_safetensors": True,
-        "trust_remote_code": False,
-        "local_files_only": Path(checkpoint).is_dir(),
-    }
 
 
 class _Stated(BaseModel):
@@ -192,23 +178,3 @@ def _stated_normalisation(checkpoint: str) -> Normalisation | None:
         return _Stated.model_validate_json(Path(path).read_bytes()).of_unit_pixels()
     except ValidationError as error:
         raise DataError(f"{PLACE}: {path} does not say how images are normalised: {error}") from None
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers' own progress bars and advice off the terminal."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -8,6 +8,13 @@ Stochastic depth, which the authors trained with, is left out.
 from torch import Tensor, nn
 from torch.nn import functional
 
+from components.contracts import ImageInputs
+from components.nets.dropout import Dropout
+from components.nets.initialisation import Initialiser
+from components.nets.network import Body
+from components.nets.resize import resize
+from components.params.sections import EfficientNetLite0Params
+
 BLOCKS = (
     (1, 3, 1, 1, 16),
     (2, 3, 2, 6, 24),
@@ -78,9 +85,9 @@ class MBConvBlock(nn.Module):
 class EfficientNetLite0(nn.Module):
     """The network without its classifier; it takes images of any side."""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self._conv_stem, self._bn0 = SameConv(CHANNELS, STEM, 3, 2), _norm(STEM)
+        self._conv_stem, self._bn0 = SameConv(channels, STEM, 3, 2), _norm(STEM)
         width = STEM
         blocks = []
         for number, kernel, stride, expansion, filters in BLOCKS:
@@ -91,7 +98,26 @@ class EfficientNetLite0(nn.Module):
         self._conv_head, self._bn1 = SameConv(width, LAST, 1), _norm(LAST)
 
     def forward(self, images_bchw: Tensor) -> Tensor:
-        """RGB, less MEAN over STD, (batch, 3, height, width) -> (batch, 1280)."""
+        """(batch, channels, height, width) -> (batch, 1280); the published weights take RGB, less MEAN over STD."""
         maps = self._blocks(functional.relu6(self._bn0(self._conv_stem(images_bchw))))
         maps = functional.relu6(self._bn1(self._conv_head(maps)))
         return maps.mean(dim=(2, 3))
+
+
+class EfficientNet(Body):
+    """The network trained from scratch: resizing, the convolutions, dropout."""
+
+    def __init__(self, params: EfficientNetLite0Params, inputs: ImageInputs, start: Initialiser) -> None:
+        super().__init__()
+        self.side = params.input_side
+        self.convolutions = EfficientNetLite0(inputs.channels)
+        for name, layer in self.convolutions.named_modules():
+            if isinstance(layer, nn.Conv2d):
+                start(layer, "linear" if name.endswith("_project_conv") else "relu")
+        self.dropout = Dropout(params.dropout)
+        self.features = LAST
+
+    def forward(self, images_bchw: Tensor) -> Tensor:
+        """(batch, channels, height, width) -> (batch, features)."""
+        features: Tensor = self.dropout(self.convolutions(resize(images_bchw, self.side)))
+        return features

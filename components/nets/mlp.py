@@ -9,7 +9,7 @@ from components.nets.dense import dense
 from components.nets.initialisation import Initialiser, embedding
 from components.nets.network import Body
 from components.nets.preprocess import row_width
-from components.nets.tokens import PADDING, masked_mean, real_tokens
+from components.nets.tokens import masked_mean, real_tokens
 from components.params.sections import MlpParams, TextMlpParams
 
 
@@ -34,11 +34,12 @@ class TextMlp(Body):
 
     def __init__(self, params: TextMlpParams, inputs: TextInputs, start: Initialiser) -> None:
         super().__init__()
-        self.embedding = embedding(inputs.vocabulary, params.embedding, PADDING)
+        self.padding = inputs.padding
+        self.embedding = embedding(inputs.vocabulary, params.embedding, inputs.padding)
         self.dense = dense(params.embedding, params.dense, params.activation, start, params.dropout)
         self.features = params.dense[-1]
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, length) int64 -> (batch, features)."""
-        features: Tensor = self.dense(masked_mean(self.embedding(ids), real_tokens(ids)))
+        features: Tensor = self.dense(masked_mean(self.embedding(ids), real_tokens(ids, self.padding)))
         return features

@@ -2,13 +2,13 @@
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from components.contracts import ImageInputs, TextInputs
 from components.errors import ParamsError
 from components.nets.checkpoint import PLACE, image_backbone, text_backbone
 from components.nets.dropout import Dropout
 from components.nets.network import Body
+from components.nets.resize import resize
 from components.nets.tokens import masked_mean, real_tokens
 from components.params.sections import PretrainedParams
 
@@ -45,9 +45,7 @@ class PretrainedImages(Body):
     def forward(self, images_bchw: Tensor) -> Tensor:
         """Images less our mean over our deviation (batch, channels, height, width) -> (batch, features)."""
         images_bchw = images_bchw * self.scale + self.shift
-        if self.side is not None:
-            images_bchw = functional.interpolate(images_bchw, size=(self.side, self.side), mode="bilinear")
-        features: Tensor = self.dropout(self.backbone(images_bchw))
+        features: Tensor = self.dropout(self.backbone(resize(images_bchw, self.side)))
         return features
 
 
@@ -58,13 +56,14 @@ class PretrainedTexts(Body):
 
     def __init__(self, params: PretrainedParams, inputs: TextInputs) -> None:
         super().__init__()
-        self.backbone = text_backbone(params.checkpoint, inputs.vocabulary)
+        self.padding = inputs.padding
+        self.backbone = text_backbone(params.checkpoint, inputs)
         self.dropout = Dropout(params.dropout)
-        self.features = _features(self, torch.ones(1, inputs.length, dtype=torch.int64), params.checkpoint)
+        self.features = _features(self, torch.full((1, inputs.length), inputs.unknown), params.checkpoint)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, length) int64 -> (batch, features)."""
-        real = real_tokens(ids)
+        real = real_tokens(ids, self.padding)
         states_btw = self.backbone(input_ids=ids, attention_mask=real, return_dict=True).last_hidden_state
         features: Tensor = self.dropout(masked_mean(states_btw, real))
         return features

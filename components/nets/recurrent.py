@@ -16,7 +16,7 @@ from components.nets.activation import Follower
 from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser, embedding
 from components.nets.network import Body
-from components.nets.tokens import PADDING, masked_max, masked_mean, real_tokens
+from components.nets.tokens import masked_max, masked_mean, real_tokens
 from components.params.sections import GruParams, LstmParams
 
 LSTM_GATES: tuple[Follower, ...] = ("sigmoid", "sigmoid", "tanh", "sigmoid")
@@ -67,16 +67,16 @@ class Recurrent(Body):
 
     def __init__(self, params: LstmParams | GruParams, inputs: TextInputs, start: Initialiser) -> None:
         super().__init__()
-        self.params = params
+        self.params, self.padding = params, inputs.padding
         self.features = params.hidden * (2 if params.bidirectional else 1)
-        self.embedding = embedding(inputs.vocabulary, params.embedding, PADDING)
+        self.embedding = embedding(inputs.vocabulary, params.embedding, inputs.padding)
         widths = [params.embedding] + [self.features] * (params.layers - 1)
         self.layers = nn.ModuleList(Layer(params, width, start) for width in widths)
         self.dropout = Dropout(params.dropout)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, length) int64 -> (batch, features)."""
-        real = real_tokens(ids)
+        real = real_tokens(ids, self.padding)
         turned = turn(real)
         states_btw = self.embedding(ids)
         for layer in self.layers:

@@ -3,16 +3,18 @@
 import torch
 from torch import Tensor
 
-PADDING = 0
 
-
-def real_tokens(ids: Tensor) -> Tensor:
+def real_tokens(ids: Tensor, padding: int) -> Tensor:
     """Which tokens are no padding: (batch, length) int64 -> the same shape, bool.
 
     The first token always counts, so that a text of nothing but padding has one token (whose embedding is zero) and a
     finite answer.
+
+    Args:
+        ids: of the tokens.
+        padding: the id that fills up what a text leaves.
     """
-    return (ids != PADDING) | (torch.arange(ids.shape[1], device=ids.device) == 0)
+    return (ids != padding) | (torch.arange(ids.shape[1], device=ids.device) == 0)
 
 
 def masked_mean(states_btw: Tensor, real_bt: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from components.contracts import TextInputs
 from components.nets.attention import Encoder
 from components.nets.initialisation import Initialiser, embedding, positions
 from components.nets.network import Body
-from components.nets.tokens import PADDING, masked_mean, real_tokens
+from components.nets.tokens import masked_mean, real_tokens
 from components.params.sections import TransformerParams
 
 
@@ -15,13 +15,14 @@ class Transformer(Body):
 
     def __init__(self, params: TransformerParams, inputs: TextInputs, start: Initialiser) -> None:
         super().__init__()
-        self.embedding = embedding(inputs.vocabulary, params.width, PADDING)
+        self.padding = inputs.padding
+        self.embedding = embedding(inputs.vocabulary, params.width, inputs.padding)
         self.positions = positions(inputs.length, params.width)
         self.encoder = Encoder(params, start)
         self.features = params.width
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, at most the length of the inputs) int64 -> (batch, features)."""
-        real = real_tokens(ids)
+        real = real_tokens(ids, self.padding)
         tokens_btw = self.embedding(ids) + self.positions[:, : ids.shape[1]]
         return masked_mean(self.encoder(tokens_btw, real), real)

@@ -47,9 +47,9 @@ def encode_content(package: ModelPackage, ids: NDArray[np.str_]) -> NDArray[Any]
     match package.inputs:
         case ImageInputs() as images:
             return _images(images, rows)
-        case TextInputs(length=length):
+        case TextInputs() as known:
             texts = pq.read_table(CONTENT).column("text").take(rows).to_pylist()
-            return Tokenizer.load(package.folder / TOKENIZER).encode(texts, length)
+            return Tokenizer.load(package.folder / TOKENIZER, known).encode(texts)
         case RowInputs() as table:
             return _table(table, rows)
 

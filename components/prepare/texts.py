@@ -1,4 +1,4 @@
-"""Texts: the tokenizer, trained on the training split, and every text as token ids."""
+"""Texts: the tokenizer, and every text as token ids."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 
 from components.arrays import create_npy
 from components.contracts import CONTENT, INPUTS, TOKENIZER, TextInputs
-from components.params.sections import TextPrepareParams
+from components.params.sections import BpeParams, CheckpointTokenizerParams, TextPrepareParams
+from components.prepare.checkpoint import checkpoint_tokenizer
 from components.prepare.places import Places
-from components.tasks.texts.tokens import train_tokenizer
+from components.tasks.texts.tokens import Tokenizer, train_tokenizer
 
 TEXTS_AT_ONCE = 1024
 
@@ -21,22 +22,34 @@ def prepare_texts(places: Places, params: TextPrepareParams, folder: Path) -> Te
 
     Args:
         places: the samples of each split.
-        params: how the tokenizer is trained, and how many tokens are kept of a text.
+        params: which tokenizer, and how many tokens are kept of a text.
         folder: holds a folder for each split.
+
+    Raises:
+        DataError: the tokenizer of a checkpoint cannot be read or used.
+        ParamsError: the length leaves no room for a text.
     """
-    tokenizer = train_tokenizer(_training_texts(places["train"]), params)
+    tokenizer = _tokenizer(places["train"], params)
     tokenizer.save(folder / TOKENIZER)
-    inputs = TextInputs(vocabulary=tokenizer.vocabulary, length=params.length)
+    inputs = tokenizer.inputs
     arrays = {
         split: create_npy(folder / split / INPUTS.name, (len(rows), *inputs.shape), inputs.dtype)
         for split, rows in places.items()
     }
     for first, texts in _pieces():
-        ids = tokenizer.encode(texts, params.length)
+        ids = tokenizer.encode(texts)
         for split, rows in places.items():
             here = slice(*np.searchsorted(rows, [first, first + len(texts)]))
             arrays[split][here] = ids[rows[here] - first]
     return inputs
+
+
+def _tokenizer(train: NDArray[np.int64], params: TextPrepareParams) -> Tokenizer:
+    match params.tokenizer:
+        case BpeParams() as bpe:
+            return train_tokenizer(_training_texts(train), bpe, params.length)
+        case CheckpointTokenizerParams(checkpoint=checkpoint):
+            return checkpoint_tokenizer(checkpoint, params.length)
 
 
 def _training_texts(rows: NDArray[np.int64]) -> Iterator[str]:

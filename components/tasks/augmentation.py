@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from components.contracts import Inputs, RowInputs
+from components.contracts import Inputs, RowInputs, TextInputs
 from components.params.sections import ImageAugmentParams, RowAugmentParams, TextAugmentParams
 from components.tasks.images.augmentation import BatchAugmentation
 from components.tasks.rows.augmentation import GaussianNoise
@@ -16,8 +16,8 @@ def build_augmentation(augment: AugmentParams, inputs: Inputs) -> nn.Module:
     match augment, inputs:
         case ImageAugmentParams(), _:
             return BatchAugmentation(augment)
-        case TextAugmentParams(), _:
-            return TokenDropout(augment.token_dropout)
+        case TextAugmentParams(), TextInputs():
+            return TokenDropout(augment.token_dropout, inputs)
         case RowAugmentParams(), RowInputs():
             return GaussianNoise(augment.noise, inputs)
     raise TypeError(f"{type(augment).__name__} does not fit {type(inputs).__name__}")

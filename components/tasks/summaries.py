@@ -38,6 +38,6 @@ def summarise(inputs: Inputs, samples: NDArray[Any]) -> NDArray[np.float32]:
         case ImageInputs():
             return summarise_images(samples)
         case TextInputs():
-            return summarise_texts(samples)
+            return summarise_texts(samples, inputs)
         case RowInputs():
             return summarise_rows(inputs, samples)

@@ -9,6 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from components.nets import Network
 from components.params.sections import AveragingParams, EmaParams, SwaParams
+from components.train.sharding import own_part
 
 STATISTICS_BATCHES = 100
 """Batches that normalisation statistics are estimated on anew, at most."""
@@ -50,7 +51,8 @@ def update_swa(average: nn.Module, network: nn.Module, seen: int) -> None:
 
 
 def _move(average: nn.Module, network: nn.Module, share: float) -> None:
-    pairs = list(zip(average.state_dict().values(), network.state_dict().values(), strict=True))
+    averaged, current = ([own_part(value) for value in net.state_dict().values()] for net in (average, network))
+    pairs = list(zip(averaged, current, strict=True))
     means, values = zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True)
     torch._foreach_lerp_(means, values, share)
     for count, value in pairs:

@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from components.arrays import advise
-from components.train.shuffle import BlockShuffle, regroup
+from components.train.shuffle import SORTED, BlockShuffle, by_length, regroup
 
 Batch = tuple[Tensor, Tensor]
+LENGTH_STEP = 32
+"""Batches have a multiple of so many items: for each shape that it meets, oneDNN keeps kernels and memory."""
 
 
 class Batches:
@@ -31,6 +33,8 @@ class Batches:
         seed: of the order; None: in the order given, in batches of nearly one size.
         rank: of this process.
         ranks: number of processes.
+        lengths: (samples,) int64 items of each sample, behind which there is only padding; None: all have one size. A
+            batch is hardly longer than the longest of it, and samples of like length come together.
         shuffle: how a random order goes through the samples (:mod:`components.train.shuffle`).
     """
 
@@ -44,8 +48,9 @@ class Batches:
         seed: int | None,
         rank: int = 0,
         ranks: int = 1,
+        lengths: NDArray[np.int64] | None = None,
     ) -> None:
-        self.inputs, self.labels, self.order = inputs, labels, order
+        self.inputs, self.labels, self.order, self.lengths = inputs, labels, order, lengths
         self.batch_size, self.seed, self.rank, self.ranks = batch_size, seed, rank, ranks
         self.shuffle = BlockShuffle.of(inputs.nbytes // len(inputs))
         self.epoch = self.position = self._resumed_at = 0
@@ -61,12 +66,19 @@ class Batches:
         start, self._resumed_at = self._resumed_at, 0
         for index, chosen in enumerate(self._own_parts(start), start):
             self.position = index + 1
-            yield torch.from_numpy(self.inputs[chosen]), torch.from_numpy(self.labels[chosen])
+            yield torch.from_numpy(self._inputs(chosen)), torch.from_numpy(self.labels[chosen])
+
+    def _inputs(self, chosen: NDArray[np.int64]) -> NDArray[Any]:
+        if self.lengths is None:
+            return self.inputs[chosen]
+        longest = math.ceil(max(1, self.lengths[chosen].max()) / LENGTH_STEP) * LENGTH_STEP
+        return self.inputs[chosen, :longest]
 
     def _own_parts(self, start: int) -> Iterator[NDArray[np.int64]]:
         """Indices of each batch of this rank, from the one numbered ``start``."""
         if self.seed is None:
-            yield from np.array_split(self.order[self.rank :: self.ranks], len(self))[start:]
+            order = self.order if self.lengths is None else self.order[self.lengths[self.order].argsort(kind="stable")]
+            yield from np.array_split(order[self.rank :: self.ranks], len(self))[start:]
             return
         size = self.batch_size * self.ranks
         for part in islice(self.shuffled_parts(self.seed, size, start), len(self) - start):
@@ -75,6 +87,18 @@ class Batches:
     def shuffled_parts(self, seed: int, size: int, start: int = 0) -> Iterator[NDArray[np.int64]]:
         """Indices in the order of this epoch, over all ranks, in parts of one size, from the one numbered ``start``."""
         advise(self.inputs, mmap.MADV_RANDOM, 0, len(self.inputs))
+        if self.lengths is None:
+            return self._shuffled(seed, size, start)
+        sorting, passed = divmod(start, SORTED)
+        together = enumerate(self._shuffled(seed, SORTED * size, sorting), sorting)
+        parts = (
+            part
+            for number, chosen in together
+            for part in by_length(chosen, self.lengths, size, np.random.default_rng([seed, self.epoch, number]))
+        )
+        return islice(parts, passed, None)
+
+    def _shuffled(self, seed: int, size: int, start: int) -> Iterator[NDArray[np.int64]]:
         return regroup((self.order[window] for window in self._windows(seed, start * size)), size)
 
     def _windows(self, seed: int, seen: int) -> Iterator[NDArray[np.int64]]:

@@ -28,6 +28,7 @@ from components.train.losses import build_loss, penalty
 from components.train.mixing import Mixed, mix_batch
 from components.train.optimizers import build_optimizer
 from components.train.schedules import Plateau, Schedule, build_schedule
+from components.train.sharding import shard
 
 
 class Learner(lightning.LightningModule):
@@ -66,6 +67,12 @@ class Learner(lightning.LightningModule):
         is_swa = isinstance(self.params.train.averaging, SwaParams)
         return self.network if self.average is None or (is_swa and not self.averaged_epochs) else self.average
 
+    def configure_model(self) -> None:
+        """Spreads the weights and their mean over the processes, where the strategy is to shard them."""
+        if self.device_mesh is not None:
+            for network in filter(None, (self.network, self.average)):
+                shard(network, self.device_mesh["data_parallel"])
+
     def configure_optimizers(self) -> Any:
         """Optimizer and schedule; the schedule moves with every optimizer step.
 
@@ -73,8 +80,7 @@ class Learner(lightning.LightningModule):
         the checkpoint is restored, and its position in the epoch would be lost.
         """
         train = self.params.train
-        clips_mixed = train.precision != "32-true" and (train.gradient_clip.norm > 0 or train.gradient_clip.value > 0)
-        optimizer = build_optimizer(train, self.network, fused=not clips_mixed)
+        optimizer = build_optimizer(train, self.network)
         batches = steps_per_epoch(self.samples, self.batch_size, self.trainer.world_size)
         steps = train.epochs * optimizer_steps(batches, train.accumulate_batches)
         schedule, self.plateau = build_schedule(train.schedule, train.warmup, optimizer, steps, train.epochs)

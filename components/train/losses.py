@@ -16,6 +16,7 @@ from components.params.sections import (
     RegularisationParams,
 )
 from components.train.optimizers import decaying
+from components.train.sharding import own_part
 
 
 class FocalLoss(nn.Module):
@@ -85,10 +86,13 @@ def class_weights(rule: str, target: ClassTarget) -> Tensor | None:
 
 
 def penalty(params: RegularisationParams, network: nn.Module) -> Tensor | float:
-    """l1 · Σ|w| + l2 / 2 · Σw² over the weights that decay; biases and normalisation are left out."""
+    """l1 · Σ|w| + l2 / 2 · Σw² over the weights that decay; biases and normalisation are left out.
+
+    Where processes share the weights it is the share of this one's parts: their gradient is that of the whole sum.
+    """
     if not params.l1 and not params.l2:
         return 0.0
-    weights = [weight for weight in network.parameters() if weight.requires_grad and decaying(weight)]
-    absolute = sum((weight.abs().sum() for weight in weights), torch.zeros(()).to(weights[0]))
-    squared = sum((weight.square().sum() for weight in weights), torch.zeros(()).to(weights[0]))
+    weights = [own_part(weight) for weight in network.parameters() if weight.requires_grad and decaying(weight)]
+    absolute = torch.stack([weight.abs().sum() for weight in weights]).sum()
+    squared = torch.stack([weight.square().sum() for weight in weights]).sum()
     return params.l1 * absolute + params.l2 / 2 * squared

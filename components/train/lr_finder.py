@@ -17,9 +17,9 @@ from components.errors import DataError, TrainingError
 from components.params import Params
 from components.params.sections import ConstantParams, NoAveraging
 from components.train.batch_size import find_batch_size
+from components.train.data import Data
 from components.train.learner import Learner
 from components.train.machine import check_machine
-from components.train.run import Data
 
 LOWEST, HIGHEST, STEPS = 1e-7, 10.0, 100
 SMOOTHING = 0.9
@@ -174,7 +174,7 @@ def find_learning_rate(params: Params, advance: Callable[[int], None] = lambda s
     with torch.random.fork_rng(gpus), _quiet():
         size = find_batch_size(params, fitted) if params.train.batch_size == "auto" else params.train.batch_size
         torch.default_generator.manual_seed(params.seed)
-        data = Data(probed, size)
+        data = Data(probed.seed, fitted.inputs, size)
         probe = Probe(probed, fitted, len(data.order), size, advance)
         _run(probe, data)
     return judge(probe.curve.points, params.train.optimizer.learning_rate)

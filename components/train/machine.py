@@ -20,8 +20,6 @@ def check_machine(train: TrainParams) -> None:
         raise TrainingError("train.accelerator is gpu, and this machine has none. Set it to auto or cpu.")
     if gpus and train.devices > gpus:
         raise TrainingError(f"train.devices is {train.devices}, and this machine has {gpus} GPUs. Lower it.")
-    if train.strategy == "fsdp" and not gpus:
-        raise TrainingError("train.strategy fsdp shards over GPUs, and this machine has none. Set it to auto or ddp.")
     if train.precision == "16-mixed" and not gpus:
         raise TrainingError(
             "train.precision 16-mixed needs a GPU, and this machine trains on its processors. "

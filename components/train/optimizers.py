@@ -17,15 +17,14 @@ from components.params.sections import (
 )
 
 
-def build_optimizer(train: TrainParams, network: Network, *, fused: bool = True) -> Optimizer:
+def build_optimizer(train: TrainParams, network: Network) -> Optimizer:
     """The optimizer over all weights of a network; biases and normalisation are never decayed.
 
     Args:
-        train: of it the optimizer, and the rate of a pretrained backbone.
+        train: of it the optimizer, the rate of a pretrained backbone, and what allows for a fused step.
         network: whose weights are optimised.
-        fused: one kernel a step; Lightning clips no gradients of such an optimizer in mixed precision.
     """
-    params = train.optimizer
+    params, fused = train.optimizer, _fuses(train)
     groups = parameter_groups(train, network)
     match params:
         case SgdParams():
@@ -36,6 +35,16 @@ def build_optimizer(train: TrainParams, network: Network, *, fused: bool = True)
             return Adam(groups, lr=params.learning_rate, betas=(params.beta1, params.beta2), fused=fused)
         case AdamWParams():
             return AdamW(groups, lr=params.learning_rate, betas=(params.beta1, params.beta2), fused=fused)
+
+
+def _fuses(train: TrainParams) -> bool:
+    """Whether a step may be one kernel.
+
+    Lightning clips no gradients of such an optimizer in mixed precision, and SGD's kernel takes no shards.
+    """
+    clips = train.gradient_clip.norm > 0 or train.gradient_clip.value > 0
+    takes = train.strategy != "fsdp" or train.optimizer.name != "sgd"
+    return takes and not (clips and train.precision != "32-true")
 
 
 def parameter_groups(train: TrainParams, network: Network) -> list[dict[str, Any]]:

@@ -6,18 +6,16 @@ import logging
 import shutil
 import warnings
 from pathlib import Path
-from typing import cast
 
-import numpy as np
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
-from numpy.typing import NDArray
 from pytorch_lightning.callbacks import Callback, ModelCheckpoint
+from pytorch_lightning.strategies import Strategy
 from safetensors.torch import save
 from torch import Tensor
 
-from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, LabelledArrays, Preprocessing, TrainedModel
+from components.contracts import AUGMENTED, PREPARED, REPORTS, TRAINED, Preprocessing, TrainedModel
 from components.errors import TrainingError
 from components.files import file_sha256, whole_folder, write_bytes, write_json
 from components.lineage import code_tree, tree_digest
@@ -27,16 +25,16 @@ from components.params.sections import PretrainedParams, TrainParams
 from components.settings import Settings
 from components.train.allocator import keep_freed_memory
 from components.train.batch_size import resolve_batch_size
-from components.train.batches import Batches
 from components.train.checkpoints import ResumeCheckpoint, SafetensorsIO
+from components.train.data import Data
 from components.train.history import History
 from components.train.learner import Learner
 from components.train.machine import check_machine
 from components.train.progress import progress_callback
+from components.train.sharding import FullySharded
 from components.train.stopping import Stopping
 from components.train.tracking import Tracking, is_first_process
 
-VALIDATION_BATCH = 512
 BEST, RESUME = "best.safetensors", "resume.safetensors"
 
 
@@ -85,7 +83,7 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
     train = params.train
     batch_size = resolve_batch_size(params, fitted, state)
     lightning.seed_everything(params.seed, verbose=False)
-    data = Data(params, batch_size)
+    data = Data(params.seed, fitted.inputs, batch_size)
     module = Learner(params, fitted, len(data.order), batch_size)
     if train.early_stopping:
         rule = train.early_stopping
@@ -125,47 +123,13 @@ def _trainer(params: Params, callbacks: list[Callback]) -> lightning.Trainer:
         raise TrainingError(f"params.yaml asks for {wish}, which this machine cannot give: {error}") from None
 
 
-def _strategy(train: TrainParams) -> str:
-    """As it is called by Lightning; a backbone that is frozen at first has weights that get no gradient."""
+def _strategy(train: TrainParams) -> str | Strategy:
+    """What Lightning knows it by; a backbone that is frozen at first has weights that get no gradient."""
+    if train.strategy == "fsdp":
+        return FullySharded(train.devices)
     if train.strategy == "ddp" and isinstance(train.network, PretrainedParams):
         return "ddp_find_unused_parameters_true"
     return train.strategy
-
-
-class Data(lightning.LightningDataModule):
-    """The prepared splits as batches; each rank of a distributed training gets its part.
-
-    Attributes:
-        order: (epoch,) indices of the training samples that an epoch sees, as stage ``augment`` left them.
-        batch_size: training samples of one batch of one process.
-    """
-
-    def __init__(self, params: Params, batch_size: int) -> None:
-        super().__init__()
-        self.params, self.batch_size = params, batch_size
-        self.order = np.load(AUGMENTED / "order.npy", mmap_mode="r", allow_pickle=False)
-
-    def train_dataloader(self) -> Batches:
-        """Shuffled batches."""
-        arrays = LabelledArrays.load(PREPARED / "train")
-        return self._batches(arrays, self.order, self.batch_size, self.params.seed)
-
-    def val_dataloader(self) -> Batches:
-        """Every validation sample once."""
-        arrays = LabelledArrays.load(PREPARED / "validation")
-        return self._batches(arrays, np.arange(len(arrays.labels)), VALIDATION_BATCH, None)
-
-    def _batches(self, arrays: LabelledArrays, order: NDArray[np.int64], batch_size: int, seed: int | None) -> Batches:
-        trainer = cast(lightning.Trainer, self.trainer)
-        return Batches(
-            arrays.inputs,
-            arrays.labels,
-            order,
-            batch_size=batch_size,
-            seed=seed,
-            rank=trainer.global_rank,
-            ranks=trainer.world_size,
-        )
 
 
 def checkpointing(state: Path, every_batches: int) -> list[Callback]:
@@ -190,7 +154,11 @@ def fingerprint(params: Params) -> str:
     files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("inputs", "labels")]
     for file in [*files, PREPARED / "preprocessing.json", AUGMENTED / "order.npy"]:
         digest.update(file_sha256(file).encode())
-    digest.update(tree_digest(code_tree(Path(__file__).parents[1])).encode())
+    folders = [Path(__file__).parents[1]]
+    if isinstance(params.train.network, PretrainedParams):
+        folders.append(Path(params.train.network.checkpoint))  # nothing is there of one on the hub
+    for folder in folders:
+        digest.update(tree_digest(code_tree(folder)).encode())
     return digest.hexdigest()[:32]
 
 

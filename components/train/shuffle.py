@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 WINDOW_BYTES = 2**28
 BLOCK_BYTES = 2**18
+SORTED = 32
+"""Batches whose samples are sorted by length together."""
 
 
 class BlockShuffle(NamedTuple):
@@ -63,3 +65,21 @@ def regroup(pieces: Iterator[NDArray[np.int64]], size: int) -> Iterator[NDArray[
         rest = rest[whole:]
     if rest.size:
         yield rest
+
+
+def by_length(
+    chosen: NDArray[np.int64], lengths: NDArray[np.int64], size: int, random: np.random.Generator
+) -> Iterator[NDArray[np.int64]]:
+    """Deals samples to parts of one size, those of like length to one part, the parts in random order.
+
+    Args:
+        chosen: (samples,) indices in random order; those that do not fill a last part come last.
+        lengths: of each sample of the split.
+        size: samples of a part.
+        random: of the order of the parts.
+    """
+    full = len(chosen) // size * size
+    ascending = chosen[:full][lengths[chosen[:full]].argsort(kind="stable")]
+    yield from random.permutation(ascending.reshape(-1, size))
+    if full < len(chosen):
+        yield chosen[full:]

@@ -20,19 +20,13 @@ def build_decoder(package: ModelPackage) -> Decoder:
         case ImageInputs() as images:
             return ImageDecoder(images)
         case TextInputs() as texts:
-            return TextDecoder(texts, _tokenizer(package, texts))
+            return TextDecoder(_tokenizer(package, texts))
         case RowInputs() as rows:
             return RowDecoder(rows)
 
 
 def _tokenizer(package: ModelPackage, inputs: TextInputs) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.load(package.folder / TOKENIZER)
+        return Tokenizer.load(package.folder / TOKENIZER, inputs)
     except DataError as error:
         raise PackageError(str(error)) from None
-    if tokenizer.vocabulary != inputs.vocabulary:
-        raise PackageError(
-            f"{TOKENIZER} knows {tokenizer.vocabulary} tokens, and the model takes {inputs.vocabulary}: they are not "
-            "of one training."
-        )
-    return tokenizer

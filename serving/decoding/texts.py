@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import TextInputs
 from components.tasks.texts.tokens import Tokenizer
 from serving.decoding.decoder import Limits, Reading
 from serving.decoding.document import JSON_KINDS, is_json, read_samples
@@ -19,16 +18,14 @@ class TextDecoder:
     """Reads requests for a model that takes texts.
 
     Args:
-        inputs: what the model takes.
-        tokenizer: of the same package.
+        tokenizer: of the model's package.
     """
 
     takes = 'JSON {"inputs": "a text"}, or the text itself as text/plain'
     types = "application/json, or text/plain in UTF-8"
     forms = False
 
-    def __init__(self, inputs: TextInputs, tokenizer: Tokenizer) -> None:
-        self.inputs = inputs
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer
 
     def reading(self, kind: str, body: bytes, limits: Limits) -> Reading | None:
@@ -61,7 +58,7 @@ class TextDecoder:
         return self._encode(texts)
 
     def _encode(self, texts: list[str]) -> NDArray[np.int32]:
-        return self.tokenizer.encode(texts, self.inputs.length)
+        return self.tokenizer.encode(texts)
 
 
 def _check_text(text: Any, number: int) -> None:

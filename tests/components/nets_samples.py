@@ -10,6 +10,7 @@ from components.nets import Network, build_network
 from components.params import load_params
 from components.params.sections import (
     CnnParams,
+    EfficientNetLite0Params,
     GruParams,
     InitialisationParams,
     LstmParams,
@@ -22,10 +23,11 @@ from components.params.sections import (
     TransformerParams,
     VitParams,
 )
+from components.tasks.texts.tokens import bpe_inputs
 
 PARAMS = Path(__file__).parents[2] / "params.yaml"
 IMAGES = ImageInputs(height=16, width=16, channels=3, mean=(0.5, 0.4, 0.6), std=(0.25, 0.2, 0.3))
-TEXTS = TextInputs(vocabulary=300, length=10)
+TEXTS = bpe_inputs(vocabulary=300, length=10)
 ROWS = RowInputs(
     columns=(
         NumericColumn(name="carat", mean=0.8, std=0.5, median=0.7, low=0.2, high=5.0),
@@ -52,6 +54,10 @@ NETWORKS: dict[str, tuple[NetworkParams, Inputs]] = {
         IMAGES,
     ),
     "mobilenet_v2": (MobileNetV2Params(name="mobilenet_v2", width=0.25, dropout=0.1), IMAGES),
+    "efficientnet_lite0": (
+        EfficientNetLite0Params(name="efficientnet_lite0", input_side=None, dropout=0.1),
+        IMAGES,
+    ),
     "vit": (VitParams(name="vit", patch=4, **ATTENTION), IMAGES),
     "lstm": (LstmParams(name="lstm", pooling="last", **RECURRENT), TEXTS),
     "gru": (GruParams(name="gru", pooling="max", **RECURRENT), TEXTS),
@@ -78,8 +84,9 @@ def raw_samples(inputs: Inputs, number: int) -> Tensor:
         return torch.randint(0, 256, (number, *inputs.shape), dtype=torch.uint8, generator=random)
     if isinstance(inputs, TextInputs):
         ids = torch.randint(1, inputs.vocabulary, (number, inputs.length), dtype=torch.int32, generator=random)
+        ids[ids == inputs.padding] += 1
         lengths = torch.arange(number) % (inputs.length + 1)
-        return torch.where(torch.arange(inputs.length) < lengths[:, None], ids, 0)
+        return torch.where(torch.arange(inputs.length) < lengths[:, None], ids, inputs.padding)
     noise = torch.randn(number, len(inputs.columns), generator=random)
     carat, depth = 0.8 + 0.5 * noise[:, 0], 61.7 + 1.4 * noise[:, 2]
     carat[::3] = torch.nan

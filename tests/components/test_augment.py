@@ -21,11 +21,10 @@ from components.contracts import (
     Preprocessing,
     RowInputs,
     Target,
-    TextInputs,
     ValueTarget,
 )
 from components.params import Params, load_params
-from components.params.sections import TextPrepareParams
+from components.params.sections import BpeParams
 from components.settings import Settings
 from components.tasks.texts.tokens import train_tokenizer
 from tests.components.nets_samples import ROWS, raw_samples
@@ -63,10 +62,10 @@ def write_train(inputs: Inputs, target: Target, samples: np.ndarray[Any, Any], l
 
 
 def write_texts(target: ClassTarget = CLASSES) -> None:
-    tokenizer = train_tokenizer(TEXTS, TextPrepareParams(vocabulary=400, length=16, lowercase=True))
+    tokenizer = train_tokenizer(TEXTS, BpeParams(name="bpe", vocabulary=400, lowercase=True), 16)
     tokenizer.save(PREPARED / TOKENIZER)
-    inputs = TextInputs(vocabulary=tokenizer.vocabulary, length=16)
-    write_train(inputs, target, tokenizer.encode(TEXTS, 16), [0, 0, 0, 0, 0, 1] * 3)
+    inputs = tokenizer.inputs
+    write_train(inputs, target, tokenizer.encode(TEXTS), [0, 0, 0, 0, 0, 1] * 3)
 
 
 def write_rows(inputs: RowInputs = ROWS) -> None:

@@ -25,7 +25,7 @@ def policy() -> ImageAugmentParams:
     return policy_of(REPOSITORY / "presets" / "reference-augmentation.yaml")
 
 
-def only(policy: ImageAugmentParams, **changes: dict[str, Any]) -> ImageAugmentParams:
+def only(policy: ImageAugmentParams, **changes: Any) -> ImageAugmentParams:
     """The policy with everything off but what is given."""
     off = {"range": 0.0, "probability": 0.0}
     names = ("rotation", "width_shift", "height_shift", "shear", "zoom")
@@ -79,6 +79,18 @@ def test_flip_mirrors_left_and_right_exactly(policy: ImageAugmentParams) -> None
     images = torch.rand(16, 1, 28, 28)
     flipped = BatchAugmentation(only(policy, horizontal_flip={"probability": 1.0}))(images)
     assert torch.allclose(flipped, images.flip(3), atol=1e-5)
+
+
+def test_the_nearest_pixel_makes_whole_pixels_of_a_shift(policy: ImageAugmentParams) -> None:
+    images = torch.rand(64, 1, 28, 28)
+    shift = {"range": 0.1, "probability": 1.0}
+    moved = BatchAugmentation(only(policy, width_shift=shift, interpolation="nearest"))(images)
+    shifts = range(-3, 4)
+    columns = torch.arange(28)
+    whole = torch.stack([images[..., (columns + shift).clamp(0, 27)] for shift in shifts])
+    same = (whole == moved).all(dim=(2, 3, 4))
+    assert same.any(dim=0).all(), "each image is the original, some whole pixels to one side"
+    assert same.any(dim=1).all(), "every distance up to the largest is drawn"
 
 
 def test_everything_off_changes_nothing(policy: ImageAugmentParams) -> None:

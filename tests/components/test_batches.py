@@ -103,3 +103,71 @@ def test_an_epoch_has_a_step_even_where_the_samples_do_not_fill_it() -> None:
     assert steps_per_epoch(3, 4, 2) == 1
     assert steps_per_epoch(22, 4, 2) == 2
     assert len(seen(batches(3))) == 3
+
+
+def lengthy(**changes: int | None) -> tuple[Batches, torch.Tensor]:
+    """400 texts of 1 to 40 tokens, padded with zeros to 64, and how long each is."""
+    lengths = 1 + np.random.default_rng(5).permutation(400) // 10
+    ids = np.where(np.arange(64) < lengths[:, None], np.arange(1, 401)[:, None], 0)
+    values = {"batch_size": 8, "seed": 1, "rank": 0, "ranks": 1} | changes
+    return Batches(ids, np.arange(400), np.arange(400), lengths=lengths, **values), torch.from_numpy(lengths)
+
+
+def test_a_batch_is_hardly_longer_than_its_longest_text_and_loses_nothing() -> None:
+    loader, lengths = lengthy()
+    for inputs, labels in loader:
+        longest = int(lengths[labels].max())
+        assert inputs.shape == (8, 64 if longest > 32 else 32)
+        assert torch.equal((inputs != 0).sum(dim=1), lengths[labels])
+        assert torch.equal(inputs[:, 0], labels + 1)
+
+
+def test_texts_of_like_length_come_together_in_batches_of_random_order() -> None:
+    loader, lengths = lengthy()
+    spread = [int(lengths[labels].max() - lengths[labels].min()) for _, labels in loader]
+    assert sum(spread) / len(spread) < 3, "40 lengths in random batches of 8 would spread over some 31"
+    longest = [int(lengths[labels].max()) for _, labels in loader]
+    assert longest != sorted(longest)
+    epochs = []
+    for epoch in range(2):
+        loader.set_epoch(epoch)
+        epochs.append([frozenset(labels.tolist()) for _, labels in loader])
+        assert sorted(sample for batch in epochs[-1] for sample in batch) == list(range(400))
+    assert not set(epochs[0]) & set(epochs[1]), "a sample meets others in every epoch"
+
+
+@pytest.mark.parametrize("position", [0, 1, 31, 32, 40])
+def test_texts_are_gone_on_with_wherever_the_epoch_was_left(position: int) -> None:
+    whole = seen(lengthy()[0])
+    resumed, _ = lengthy()
+    resumed.load_state_dict({"epoch": 0, "position": position})
+    assert seen(resumed) == whole[8 * position :]
+    assert seen(resumed) == whole
+
+
+def test_texts_that_fill_no_batch_are_not_always_the_longest() -> None:
+    loader, lengths = lengthy(batch_size=64)
+    left_out = []
+    for epoch in range(20):
+        loader.set_epoch(epoch)
+        left_out += sorted(set(range(400)) - set(seen(loader)))
+    assert len(left_out) == 20 * 16
+    assert 18 < lengths[torch.tensor(left_out)].float().mean() < 23
+
+
+def test_ranks_share_batches_of_like_length() -> None:
+    alone = [set(labels.tolist()) for _, labels in lengthy()[0]]
+    ranks = [[labels.tolist() for _, labels in lengthy(rank=rank, ranks=2, batch_size=4)[0]] for rank in range(2)]
+    assert [set(first) | set(second) for first, second in zip(*ranks, strict=True)] == alone
+
+
+def test_validation_goes_by_length() -> None:
+    loader, lengths = lengthy(seed=None)
+    found = seen(loader)
+    assert sorted(found) == list(range(400))
+    assert torch.equal(lengths[found], lengths.sort().values)
+
+
+def test_fewer_texts_than_a_batch_are_a_batch() -> None:
+    loader, _ = lengthy(batch_size=512)
+    assert sorted(seen(loader)) == list(range(400))

@@ -100,7 +100,8 @@ def test_the_published_files_of_images_have_the_right_sizes() -> None:
 
 
 def test_every_name_of_the_section_is_in_the_catalogue() -> None:
-    named = {name for field in FetchParams.model_fields.values() for name in get_args(field.annotation)}
+    dataset, weights = (FetchParams.model_fields[name].annotation for name in ("dataset", "weights"))
+    named = {*get_args(dataset), *get_args(get_args(weights)[0])}
     assert named - {"none"} == set(CATALOGUE)
     assert all(len(file.sha256) == 64 for dataset in CATALOGUE.values() for file in dataset.files)
 
@@ -338,3 +339,38 @@ class Runs:
 def make(folder: Path) -> Path:
     folder.mkdir(parents=True)
     return folder
+
+
+def own(weights: str) -> Params:
+    default = load_params(REPOSITORY / "params.yaml")
+    return default.model_copy(update={"fetch": FetchParams(dataset="none", weights=weights)})
+
+
+def test_a_checkpoint_of_your_own_is_copied_without_pickles_and_code(workspace: Path) -> None:
+    folder = workspace / "data" / "checkpoints" / "encoder"
+    folder.mkdir(parents=True)
+    kept = {name: name.encode() for name in ("config.json", "model.safetensors", "tokenizer.json", "vocab.txt")}
+    for name, content in (kept | {"pytorch_model.bin": b"", "modeling.py": b"", "training_args.pkl": b""}).items():
+        (folder / name).write_bytes(content)
+    run(own("data/checkpoints/encoder"), Settings())
+    assert {path.name: path.read_bytes() for path in (FETCHED / "encoder").iterdir()} == kept
+    source = json.loads((FETCHED / "SOURCE.json").read_text())["data/checkpoints/encoder"]
+    assert source["sha256"] == {name: hashlib.sha256(content).hexdigest() for name, content in kept.items()}
+
+
+def test_a_checkpoint_without_safetensors_is_a_sentence_and_nothing_is_left(workspace: Path) -> None:
+    (workspace / "data" / "checkpoints" / "encoder").mkdir(parents=True)
+    (workspace / "data" / "checkpoints" / "encoder" / "pytorch_model.bin").touch()
+    for name in ("encoder", "nowhere"):
+        with pytest.raises(DataError, match=rf"data/checkpoints/{name} holds no \.safetensors file\. Save a model"):
+            run(own(f"data/checkpoints/{name}"), Settings())
+    assert not FETCHED.exists()
+
+
+def test_files_of_a_data_set_may_lie_in_a_folder(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = DataFile("inside/words", 3, hashlib.sha256(b"abc").hexdigest())
+    monkeypatch.setitem(CATALOGUE, "fashion_mnist", DataSet("A folder", "nobody", "MIT", (file,), ()))
+    (workspace / "mine" / "fashion_mnist" / "inside").mkdir(parents=True)
+    (workspace / "mine" / "fashion_mnist" / "inside" / "words").write_text("abc")
+    run(params(), Settings(datasets=workspace / "mine"))
+    assert (FETCHED / "inside" / "words").read_text() == "abc"

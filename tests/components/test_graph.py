@@ -87,3 +87,11 @@ def test_what_is_listed_exists(stage: str) -> None:
 def test_the_closure_follows_imports(imports: grimp.ImportGraph) -> None:
     assert "components.compress.quantize" in closure(imports, entry("compress"))
     assert "components.contracts" in closure(imports, "components.nets.preprocess"), "what an import imports"
+
+
+@pytest.mark.parametrize("stage", ["prepare", "train", "compress"])
+def test_a_stage_that_reads_a_checkpoint_sees_every_change_of_it(stage: str) -> None:
+    assert "data/fetched" in STAGES[stage]["deps"]
+    assert "data/fetched" in STAGES["fetch"]["outs"]
+    assert "data/checkpoints" in STAGES["fetch"]["deps"]
+    assert (REPOSITORY / "data" / "checkpoints" / "README.md").is_file(), "DVC asks for the folder, empty or not"

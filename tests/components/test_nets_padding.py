@@ -4,8 +4,9 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from components.nets.recurrent import last_states
-from components.nets.tokens import PADDING, masked_max, masked_mean
+from components.nets.tokens import masked_max, masked_mean
 from components.params.sections import GruParams, LstmParams, NetworkParams, TextMlpParams, TransformerParams
+from components.tasks.texts.tokens import PADDING
 from tests.components.nets_samples import ATTENTION, RECURRENT, TEXTS, network, raw_samples
 
 POOLED = {
@@ -24,9 +25,11 @@ NETWORKS: dict[str, NetworkParams] = {
 
 
 @pytest.mark.parametrize("params", NETWORKS.values(), ids=NETWORKS)
-def test_padding_changes_no_answer(params: NetworkParams) -> None:
-    net = network(params, TEXTS).eval()
-    ids = raw_samples(TEXTS, 11).long()
+@pytest.mark.parametrize("padding", [PADDING, 7])
+def test_padding_changes_no_answer(params: NetworkParams, padding: int) -> None:
+    inputs = TEXTS.model_copy(update={"padding": padding})
+    net = network(params, inputs).eval()
+    ids = raw_samples(inputs, 11).long()
     answers = net(ids)
     for length in range(1, 11):
         torch.testing.assert_close(net(ids[length : length + 1, :length])[0], answers[length])

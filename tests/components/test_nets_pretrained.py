@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 from transformers import (
+    AutoModel,
     BertConfig,
     BertForMaskedLM,
     DistilBertConfig,
@@ -26,16 +27,20 @@ from transformers import (
 )
 
 from components.compress.export import ServedNetwork, export_onnx
-from components.contracts import ClassTarget, ImageInputs, Inputs, TextInputs
+from components.contracts import ClassTarget, ImageInputs, Inputs
 from components.errors import DataError, ParamsError
 from components.nets import Network, build_preprocess, count_parameters
-from components.nets.efficientnet import MEAN, STD, EfficientNetLite0, SameConv
+from components.nets.efficientnet import CHANNELS, MEAN, STD, EfficientNetLite0, SameConv
 from components.params.sections import PretrainedParams
+from components.prepare.checkpoint import checkpoint_tokenizer
+from components.tasks.texts.tokens import bpe_inputs
+from tests.checkpoints import TEXTS as SENTENCES
+from tests.checkpoints import save_roberta
 from tests.components.nets_samples import network, raw_samples
 
 IMAGES = ImageInputs(height=32, width=32, channels=3, mean=(0.5, 0.4, 0.6), std=(0.25, 0.2, 0.3))
 GREY = ImageInputs(height=32, width=32, channels=1, mean=(0.3,), std=(0.2,))
-TEXTS = TextInputs(vocabulary=120, length=12)
+TEXTS = bpe_inputs(120, 12)
 TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 TARGET = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
 
@@ -123,6 +128,28 @@ def test_features_of_texts_are_the_mean_of_the_states_of_real_tokens(hub: Path, 
     assert found[0].isfinite().all()
     for text_length in (4, 8):
         torch.testing.assert_close(features(net, TEXTS, ids[4:5, :text_length])[0], found[4], rtol=1e-4, atol=1e-5)
+
+
+def test_places_and_padding_of_another_tokenizer_are_those_of_its_checkpoint(tmp_path: Path) -> None:
+    tokenizer = checkpoint_tokenizer(str(save_roberta(tmp_path / "roberta")), 12)
+    ids = torch.from_numpy(tokenizer.encode(SENTENCES))
+    net = pretrained(tmp_path / "roberta", tokenizer.inputs)
+    mask = (ids != 1).long()
+    assert not mask.all()
+    states = AutoModel.from_pretrained(tmp_path / "roberta")(
+        input_ids=ids.long(), attention_mask=mask
+    ).last_hidden_state
+    expected = (states * mask[..., None]).sum(dim=1) / mask.sum(dim=1, keepdim=True)
+    torch.testing.assert_close(features(net, tokenizer.inputs, ids), expected, rtol=1e-4, atol=1e-5)
+    served = ServedNetwork(build_preprocess(tokenizer.inputs), net, TARGET).eval()
+    assert_exports(served, tokenizer.inputs, tmp_path)
+
+
+def test_the_longest_text_that_a_checkpoint_takes_ends_where_its_places_do(tmp_path: Path) -> None:
+    roberta = save_roberta(tmp_path / "roberta")
+    assert pretrained(roberta, checkpoint_tokenizer(str(roberta), 40).inputs).features == 16
+    with pytest.raises(ParamsError, match=r"does not take a sample of shape \(41,\).*prepare\.length"):
+        pretrained(roberta, checkpoint_tokenizer(str(roberta), 41).inputs)
 
 
 def test_a_checkpoint_that_states_no_normalisation_gets_images_as_the_line_normalises_them(hub: Path) -> None:
@@ -269,21 +296,23 @@ def test_a_checkpoint_of_another_kind_is_a_sentence(hub: Path) -> None:
 
 def test_tokens_of_another_tokenizer_are_a_sentence(hub: Path) -> None:
     with pytest.raises(ParamsError, match="knows 120 tokens with padding 0, and the prepared texts have 500"):
-        pretrained(hub / "distilbert", TextInputs(vocabulary=500, length=12))
+        pretrained(hub / "distilbert", bpe_inputs(500, 12))
+    with pytest.raises(ParamsError, match="and the prepared texts have 120 with padding 3"):
+        pretrained(hub / "distilbert", TEXTS.model_copy(update={"padding": 3}))
 
 
 def test_what_a_checkpoint_does_not_take_is_a_sentence(hub: Path) -> None:
     with pytest.raises(ParamsError, match=r"does not take a sample of shape \(3, 32, 32\).*network\.input_side"):
         pretrained(hub / "vit", IMAGES, input_side=40)
     with pytest.raises(ParamsError, match=r"does not take a sample of shape \(17,\).*prepare\.length"):
-        pretrained(hub / "distilbert", TextInputs(vocabulary=120, length=17))
+        pretrained(hub / "distilbert", bpe_inputs(120, 17))
 
 
 @pytest.fixture(scope="module")
 def lite0(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights under the published names, the classifier among them."""
     torch.manual_seed(3)
-    weights = EfficientNetLite0().state_dict()
+    weights = EfficientNetLite0(CHANNELS).state_dict()
     for name, value in weights.items():
         if name.endswith("running_mean"):
             value.normal_(std=0.1)
@@ -302,7 +331,7 @@ def test_names_and_shapes_are_those_of_the_published_weights(lite0: Path) -> Non
 
 def test_efficientnet_sees_pixels_as_its_authors_normalised_them(lite0: Path) -> None:
     raw = raw_samples(IMAGES, 2)
-    own = EfficientNetLite0().eval()
+    own = EfficientNetLite0(CHANNELS).eval()
     own.load_state_dict({name: value for name, value in load_file(lite0).items() if not name.startswith("_fc.")})
     net = pretrained(lite0, IMAGES)
     expected = own((raw.permute(0, 3, 1, 2) - 127.0) / 128.0)

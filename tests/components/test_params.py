@@ -17,6 +17,7 @@ from components.params.sections import TASKS, ImageClassificationParams
 from tests.places import REPOSITORY
 
 TEXT = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+TEXTS_PRESET = (REPOSITORY / "presets" / "gru-sms-spam.yaml").read_text(encoding="utf-8")
 FILES = [REPOSITORY / "params.yaml", *sorted((REPOSITORY / "presets").glob("*.yaml"))]
 
 
@@ -232,6 +233,13 @@ def test_no_field_has_a_default() -> None:
             "{name: sgd, learning_rate: 0.004, momentum: 0, nesterov: true, weight_decay: 0.05}",
             "Nesterov's momentum needs a momentum above 0",
         ),
+        ("strategy: auto", "strategy: fsdp", "devices is 1: raise devices, or set strategy to auto"),
+        (
+            "precision: 32-true      # bf16-mixed where the processor has AMX or the device is a GPU\n"
+            "  accelerator: auto\n  devices: 1\n  strategy: auto",
+            "precision: 16-mixed\n  accelerator: auto\n  devices: 2\n  strategy: fsdp",
+            "does not go with precision 16-mixed",
+        ),
     ],
 )
 def test_rules_between_values_are_checked_before_any_work(before: str, after: str, words: str) -> None:
@@ -240,3 +248,54 @@ def test_rules_between_values_are_checked_before_any_work(before: str, after: st
     with pytest.raises(ParamsError) as caught:
         parse_params(text.replace(before, after))
     assert words.lower() in str(caught.value).lower()
+
+
+def pretrained(tokenizer: dict[str, Any], checkpoint: str) -> str:
+    document = YAML(typ="safe").load(REPOSITORY / "presets" / "minilm-sms-spam.yaml")
+    document["prepare"]["tokenizer"] = tokenizer
+    document["train"]["network"]["checkpoint"] = checkpoint
+    stream = io.StringIO()
+    YAML(typ="safe").dump(document, stream)
+    return stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [{"name": "bpe", "vocabulary": 3000, "lowercase": True}, {"name": "checkpoint", "checkpoint": "org/another"}],
+    ids=["trained", "another"],
+)
+def test_a_pretrained_network_asks_for_the_tokens_of_its_own_checkpoint(tokenizer: dict[str, Any]) -> None:
+    told = faults_of(pretrained(tokenizer, "org/model"))
+    assert "prepare.tokenizer: org/model of train.network understands the tokens of its own tokenizer alone." in told
+    assert "Set prepare.tokenizer: {name: checkpoint, checkpoint: org/model}." in told
+    assert parse_params(pretrained({"name": "checkpoint", "checkpoint": "org/model"}, "org/model"))
+
+
+@pytest.mark.parametrize("place", ["encoder", "data/checkpoints/encoder", "data/fetched/../encoder", "org/model"])
+def test_a_folder_whose_changes_no_stage_would_see_is_refused(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (place, "data/fetched/encoder"):
+        Path(folder).resolve().mkdir(parents=True, exist_ok=True)
+    told = faults_of(pretrained({"name": "checkpoint", "checkpoint": place}, place))
+    name = Path(place).name
+    assert f"train.network.checkpoint: a change of {place} would go unnoticed there." in told
+    assert (
+        f"Put it into data/checkpoints/, set fetch.weights: data/checkpoints/{name} and name it data/fetched/{name}."
+        in told
+    )
+    fetched = {"name": "checkpoint", "checkpoint": "data/fetched/encoder"}
+    assert parse_params(pretrained(fetched, "data/fetched/encoder"))
+    without_network = TEXTS_PRESET.replace(
+        "{name: bpe, vocabulary: 3000, lowercase: true}", f"{{name: checkpoint, checkpoint: {place}}}"
+    )
+    assert "prepare.tokenizer.checkpoint: a change of" in faults_of(without_network)
+
+
+@pytest.mark.parametrize(
+    "weights", ["minilm", "data/checkpoints/../secret", "data/checkpoints/a/b", "data/checkpoints/.hidden"]
+)
+def test_weights_are_those_of_the_catalogue_or_a_folder_of_checkpoints(weights: str) -> None:
+    assert "fetch.weights: input should be 'none'" in faults_of(edited(("fetch.weights", weights)))
+    assert parse_params(edited(("fetch.weights", "data/checkpoints/my-encoder.v2")))

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ def test_accuracy_is_the_share_of_the_right_classes() -> None:
 
 
 @given(PAIRS)
-@settings(deadline=None)
 def test_r_squared_is_that_of_scikit_learn(pairs: NDArray[np.float32]) -> None:
     values, labels = pairs[:, 0], pairs[:, 1]
     assert r_squared(values, labels) == pytest.approx(r2_score(labels.astype(float), values.astype(float)))

@@ -70,21 +70,21 @@ def test_blur_lowers_sharpness_and_edges() -> None:
 def test_a_text_by_hand() -> None:
     """Ids 0 and 1 are special, 2 … 257 are single bytes, what follows is pairs that were merged."""
     ids = np.array([[300, 2, 300, 257, 258, 0, 0, 0]], np.int32)
-    found = dict(zip(TEXT_SUMMARIES, summarise_texts(ids)[0].tolist(), strict=True))
+    found = dict(zip(TEXT_SUMMARIES, summarise_texts(ids, TEXTS)[0].tolist(), strict=True))
     assert found["tokens"] == 5
     assert found["distinct"] == pytest.approx(4 / 5)
     assert found["rank"] == pytest.approx((300 + 2 + 300 + 257 + 258) / 5)
-    assert found["bytes"] == pytest.approx(2 / 5)
+    assert found["fallback"] == pytest.approx(2 / 5)
 
 
 def test_a_text_without_tokens_has_zeros_and_a_full_one_counts_every_token() -> None:
     ids = np.stack([np.zeros(6, np.int32), np.full(6, 400, np.int32)])
-    assert summarise_texts(ids).tolist() == [[0, 0, 0, 0], [6, np.float32(1 / 6), 400, 0]]
+    assert summarise_texts(ids, TEXTS).tolist() == [[0, 0, 0, 0], [6, np.float32(1 / 6), 400, 0]]
 
 
 def test_ranks_of_the_longest_texts_do_not_overflow() -> None:
     ids = np.full((2, 4096), 99_999, np.int32) * np.array([[1], [1]], np.int32)
-    assert summarise_texts(np.tile(ids, (1, 8)))[:, 2].tolist() == [99_999, 99_999]
+    assert summarise_texts(np.tile(ids, (1, 8)), TEXTS)[:, 2].tolist() == [99_999, 99_999]
 
 
 def test_a_row_by_hand() -> None:

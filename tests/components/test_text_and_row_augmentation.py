@@ -37,7 +37,7 @@ def rows(number: int) -> Tensor:
 def test_the_share_of_dropped_tokens_is_the_probability(probability: float) -> None:
     torch.manual_seed(0)
     ids = text_ids(20_000)
-    changed = TokenDropout(probability)(ids)
+    changed = TokenDropout(probability, TEXTS)(ids)
     real = ids != PADDING
     assert abs((changed[real] == UNKNOWN).float().mean().item() - probability) < 0.005
     kept = changed != UNKNOWN
@@ -47,12 +47,12 @@ def test_the_share_of_dropped_tokens_is_the_probability(probability: float) -> N
 @pytest.mark.parametrize("probability", [0.3, 1.0])
 def test_padding_is_never_touched(probability: float) -> None:
     ids = text_ids(500)
-    assert torch.equal(TokenDropout(probability)(ids) == PADDING, ids == PADDING)
+    assert torch.equal(TokenDropout(probability, TEXTS)(ids) == PADDING, ids == PADDING)
 
 
 def test_every_place_of_a_text_is_dropped_alike_and_each_text_by_itself() -> None:
     torch.manual_seed(1)
-    dropped = (TokenDropout(0.3)(torch.full((20_000, 10), 7)) == UNKNOWN).float()
+    dropped = (TokenDropout(0.3, TEXTS)(torch.full((20_000, 10), 7)) == UNKNOWN).float()
     assert (dropped.mean(dim=0) - 0.3).abs().max() < 0.02
     assert abs(dropped.sum(dim=1).var().item() - 10 * 0.3 * 0.7) < 0.15, "the variance of ten independent draws"
 

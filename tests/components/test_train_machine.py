@@ -32,7 +32,6 @@ def train(**chosen: object) -> TrainParams:
     ("chosen", "told"),
     [
         ({"accelerator": "gpu"}, "this machine has none. Set it to auto or cpu"),
-        ({"strategy": "fsdp"}, "fsdp shards over GPUs.*Set it to auto or ddp"),
         ({"precision": "16-mixed"}, "16-mixed needs a GPU.*Set it to 32-true or bf16-mixed"),
     ],
 )
@@ -42,8 +41,9 @@ def test_what_this_machine_lacks_is_told_before_any_work(chosen: dict[str, str],
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_what_any_machine_can_do_is_let_through(precision: str) -> None:
-    check_machine(train(precision=precision, accelerator="cpu", devices=2, strategy="ddp"))
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+def test_what_any_machine_can_do_is_let_through(strategy: str, precision: str) -> None:
+    check_machine(train(precision=precision, accelerator="cpu", devices=2, strategy=strategy))
 
 
 @pytest.mark.parametrize(

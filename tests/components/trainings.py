@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytorch_lightning import Trainer
 from pytorch_lightning.callbacks import Callback
 from ruamel.yaml import YAML
 
@@ -72,6 +73,17 @@ def start(root: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
+
+
+class Killed(Callback):
+    """Ends a training in the middle of a step, as if it were killed there."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: Learner, batch: object, batch_idx: int) -> None:
+        if trainer.global_step == self.step:
+            raise MemoryError
 
 
 def train_here(state: Path, callbacks: Sequence[Callback] = ()) -> tuple[Learner, History]:

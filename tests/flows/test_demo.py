@@ -1,4 +1,5 @@
 import json
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from components.contracts import (
 from components.errors import ServingError
 from components.settings import Settings
 from components.tasks.images.decoding import decode_image
+from components.tasks.texts.tokens import bpe_inputs
 from flows.questions import questions
 from flows.server import served
 from tests.components.nets_samples import ROWS as NETS_ROWS
@@ -52,6 +54,7 @@ def test_the_questions_are_five_test_samples_of_different_classes(
     test = LabelledArrays.load(PREPARED / "test")
     asked = questions(5)
     assert len({question.truth for question in asked}) == 5
+    assert set(Counter(question.truth for question in questions(30)).values()) == {3}
     for question in asked:
         (row,) = np.flatnonzero(np.char.startswith(test.ids, question.title.split(".")[0]))
         assert LABELS[test.labels[row]] == question.truth
@@ -72,7 +75,7 @@ def write_table(content: pd.DataFrame, inputs: TextInputs | RowInputs, target: T
 def test_questions_of_texts_are_the_texts_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     texts = pd.DataFrame({"text": ["of training", "bad " * 30, "good"]})
-    write_table(texts, TextInputs(vocabulary=10, length=3), TARGET, [0, 1])
+    write_table(texts, bpe_inputs(10, 3), TARGET, [0, 1])
     no, yes = questions(5)
     assert (no.truth, yes.truth) == ("no", "yes")
     assert json.loads(no.content) == {"inputs": "bad " * 30}

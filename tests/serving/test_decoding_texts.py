@@ -14,7 +14,7 @@ from components.tasks.texts.tokens import PADDING
 from serving.decoding import Limits
 from serving.decoding.texts import TextDecoder
 from serving.errors import RequestError
-from tests.text_package import LENGTH, SENTENCES, text_inputs, tokenizer
+from tests.text_package import LENGTH, SENTENCES, tokenizer
 
 JSON, PLAIN = "application/json", "text/plain"
 TEXT = "The shoes are wonderful, thank you!"
@@ -28,7 +28,7 @@ ANY_JSON = st.recursive(
 
 
 def decoder() -> TextDecoder:
-    return TextDecoder(text_inputs(), tokenizer())
+    return TextDecoder(tokenizer())
 
 
 def decode(body: bytes, *, single: bool = True, kind: str = JSON) -> NDArray[Any]:
@@ -59,7 +59,7 @@ def test_one_text_gives_its_tokens_filled_up_with_padding() -> None:
 
 @given(ANY_TEXT.filter(str.strip))
 def test_the_same_text_has_the_same_tokens_however_it_is_sent(text: str) -> None:
-    expected = tokenizer().encode([text], LENGTH)
+    expected = tokenizer().encode([text])
     for body in (sent(text), json.dumps({"inputs": text}, ensure_ascii=False).encode()):
         assert np.array_equal(decode(body), expected)
     assert np.array_equal(decode(BOM_UTF8 + text.encode(), kind=PLAIN), expected), "a byte order mark is no letter"
@@ -175,4 +175,4 @@ def test_any_plain_bytes_give_tokens_or_a_request_error(content: bytes) -> None:
         assert 400 <= error.status < 500
     else:
         assert decoded.shape == (1, LENGTH)
-        assert (decoded < tokenizer().vocabulary).all()
+        assert (decoded < tokenizer().inputs.vocabulary).all()

@@ -13,7 +13,7 @@ from components.contracts import TOKENIZER, ClassTarget, RowInputs, TextInputs, 
 from components.errors import PackageError
 from components.package import seal
 from components.package.manifest import MANIFEST, SIGNATURE
-from components.params.sections import TextPrepareParams
+from components.params.sections import BpeParams
 from components.settings import Settings
 from components.tasks.texts.tokens import train_tokenizer
 from serving.decoding import Limits
@@ -250,7 +250,7 @@ def refused_package(folder: Path, settings: Settings) -> str:
 
 def test_a_text_package_is_refused_without_the_tokenizer_of_its_training(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
-    other = train_tokenizer(TEXTS, TextPrepareParams(vocabulary=300, length=LENGTH, lowercase=True))
+    other = train_tokenizer(TEXTS, BpeParams(name="bpe", vocabulary=300, lowercase=True), LENGTH)
     make_text_package(tmp_path / "other", settings, with_tokenizer=other)
     assert "knows 300 tokens, and the model takes 330" in refused_package(tmp_path / "other", settings)
 

@@ -75,6 +75,7 @@ from components.params.sections.network import (
     Blocks,
     CnnParams,
     Dropout,
+    EfficientNetLite0Params,
     GruParams,
     ImageNetwork,
     LstmParams,
@@ -109,6 +110,8 @@ from components.params.sections.params import (
     TextClassificationParams,
 )
 from components.params.sections.prepare import (
+    BpeParams,
+    CheckpointTokenizerParams,
     ImagePrepareParams,
     RowPrepareParams,
     TextPrepareParams,
@@ -154,6 +157,8 @@ __all__ = [
     "AttentionParams",
     "AveragingParams",
     "Blocks",
+    "BpeParams",
+    "CheckpointTokenizerParams",
     "ClassWeights",
     "ClassificationEvaluateParams",
     "ClassificationGateParams",
@@ -169,6 +174,7 @@ __all__ = [
     "Decay",
     "Dropout",
     "EarlyStoppingParams",
+    "EfficientNetLite0Params",
     "EmaParams",
     "Erasing",
     "ErrorParams",

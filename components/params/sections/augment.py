@@ -103,6 +103,10 @@ class ImageAugmentParams(OrderParams):
     shear: Shear
     zoom: Zoom
     horizontal_flip: Flip
+    interpolation: Literal["bilinear", "nearest"] = Field(
+        description="How pixels of the moved image are found between those of the original. nearest keeps its edges: "
+        "what is only shifted moves by whole pixels; bilinear (as Keras does) softens it."
+    )
     random_erasing: Erasing
     mix: Annotated[
         NoMix | Mixup | Cutmix,

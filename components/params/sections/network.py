@@ -14,6 +14,15 @@ Dropout = Annotated[float, Field(ge=0, lt=1)]
 Blocks = Annotated[tuple[Annotated[int, Field(ge=1, le=64)], ...], Field(strict=False, min_length=1, max_length=6)]
 
 
+InputSide = Annotated[
+    Annotated[int, Field(ge=8, le=1024)] | None,
+    Field(
+        description="Side that images are resized to (bilinear) on the training device and inside the graph, in "
+        "pixels; null: as ingested."
+    ),
+]
+
+
 class CnnParams(Section):
     """Convolutions 3×3 with pooling between them, then dense layers. (32, 64, 64) and (64,) is the reference CNN."""
 
@@ -68,6 +77,14 @@ class MobileNetV2Params(Section):
 
     name: Literal["mobilenet_v2"]
     width: float = Field(gt=0, le=4, description="Multiplier of all widths.")
+    dropout: Dropout = Field(description="Share of the features dropped before the head.")
+
+
+class EfficientNetLite0Params(Section):
+    """EfficientNet-Lite0 from scratch (Tan & Le 2019, arXiv:1905.11946): what `pretrained` is compared with."""
+
+    name: Literal["efficientnet_lite0"]
+    input_side: InputSide
     dropout: Dropout = Field(description="Share of the features dropped before the head.")
 
 
@@ -128,24 +145,19 @@ class PretrainedParams(Section):
     name: Literal["pretrained"]
     checkpoint: str = Field(
         min_length=1,
-        description="Hub id or local folder of a transformers model with safetensors weights, "
-        "or a file of fetch.weights such as data/fetched/efficientnet_lite0.safetensors.",
+        description="Hub id of a transformers model with safetensors weights, or what fetch.weights gives: "
+        "a folder such as data/fetched/minilm_l6, or data/fetched/efficientnet_lite0.safetensors.",
     )
     frozen_epochs: int = Field(ge=0, le=10_000, description="Epochs in which the backbone is frozen.")
     backbone_rate: float = Field(
         ge=0, le=1, description="Learning rate of the backbone over that of the head, once it is no longer frozen."
     )
-    input_side: int | None = Field(
-        ge=8,
-        le=1024,
-        description="Side that images are resized to (bilinear) on the training device and inside the graph, in "
-        "pixels; null: as ingested.",
-    )
+    input_side: InputSide
     dropout: Dropout = Field(description="Share of the features dropped before the head.")
 
 
 ImageNetwork = Annotated[
-    CnnParams | MlpParams | ResnetParams | MobileNetV2Params | VitParams | PretrainedParams,
+    CnnParams | MlpParams | ResnetParams | MobileNetV2Params | EfficientNetLite0Params | VitParams | PretrainedParams,
     Field(discriminator="name", description="The network."),
 ]
 TextNetwork = Annotated[
@@ -159,6 +171,7 @@ NetworkParams = (
     | TextMlpParams
     | ResnetParams
     | MobileNetV2Params
+    | EfficientNetLite0Params
     | VitParams
     | LstmParams
     | GruParams

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from components.params.sections.augment import ImageAugmentParams, RowAugmentParams, TextAugmentParams
+from components.params.sections.checkpoint import require_fetched
 from components.params.sections.compress import CompressParams
 from components.params.sections.evaluate import (
     EvaluateParams,
@@ -15,8 +16,13 @@ from components.params.sections.evaluate import (
 from components.params.sections.fetch import FetchParams
 from components.params.sections.gate import ClassificationGateParams, GateParams
 from components.params.sections.ingest import ImageIngestParams, IngestParams, RowIngestParams, TextIngestParams
-from components.params.sections.network import CnnParams
-from components.params.sections.prepare import ImagePrepareParams, RowPrepareParams, TextPrepareParams
+from components.params.sections.network import CnnParams, PretrainedParams
+from components.params.sections.prepare import (
+    CheckpointTokenizerParams,
+    ImagePrepareParams,
+    RowPrepareParams,
+    TextPrepareParams,
+)
 from components.params.sections.section import Section
 from components.params.sections.train import (
     ImageClassificationTrainParams,
@@ -45,6 +51,12 @@ class CommonParams(Section):
     compress: CompressParams
     evaluate: EvaluateParams
     gate: GateParams
+
+    @model_validator(mode="after")
+    def _checkpoint_is_fetched(self) -> Self:
+        if isinstance(self.train.network, PretrainedParams):
+            require_fetched("train.network.checkpoint", self.train.network.checkpoint)
+        return self
 
 
 class ImageClassificationParams(CommonParams):
@@ -83,6 +95,19 @@ class TextClassificationParams(CommonParams):
     train: TextClassificationTrainParams
     evaluate: TextEvaluateParams
     gate: ClassificationGateParams
+
+    @model_validator(mode="after")
+    def _tokens_fit_network(self) -> Self:
+        tokenizer, network = self.prepare.tokenizer, self.train.network
+        known = tokenizer.checkpoint if isinstance(tokenizer, CheckpointTokenizerParams) else None
+        if known is not None:
+            require_fetched("prepare.tokenizer.checkpoint", known)
+        if isinstance(network, PretrainedParams) and known != network.checkpoint:
+            raise ValueError(
+                f"prepare.tokenizer: {network.checkpoint} of train.network understands the tokens of its own tokenizer "
+                f"alone. Set prepare.tokenizer: {{name: checkpoint, checkpoint: {network.checkpoint}}}."
+            )
+        return self
 
 
 class TabularRegressionParams(CommonParams):

@@ -1,6 +1,6 @@
 """The section ``prepare``: what is fitted on the training split."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,12 +16,34 @@ class ImagePrepareParams(Section):
     )
 
 
-class TextPrepareParams(Section):
-    """The tokenizer: byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909), trained on the training split."""
+class BpeParams(Section):
+    """Byte-pair encoding (Sennrich et al. 2016, arXiv:1508.07909), trained on the training split."""
 
+    name: Literal["bpe"]
     vocabulary: int = Field(ge=300, le=100_000, description="Tokens of the vocabulary, at most.")
-    length: int = Field(ge=4, le=4096, description="Tokens that are read of a text; what is longer is cut.")
     lowercase: bool = Field(description="Whether the tokenizer takes capitals for small letters.")
+
+
+class CheckpointTokenizerParams(Section):
+    """The tokenizer of a pretrained checkpoint: what network: {name: pretrained} needs."""
+
+    name: Literal["checkpoint"]
+    checkpoint: str = Field(
+        min_length=1, description="As train.network.checkpoint: a hub id, or a folder that fetch.weights gives."
+    )
+
+
+class TextPrepareParams(Section):
+    """How texts become token ids."""
+
+    tokenizer: Annotated[
+        BpeParams | CheckpointTokenizerParams, Field(discriminator="name", description="The tokenizer.")
+    ]
+    length: int = Field(
+        ge=4,
+        le=4096,
+        description="Tokens that are read of a text, special ones at its ends among them; what is longer is cut.",
+    )
 
 
 class RowPrepareParams(Section):

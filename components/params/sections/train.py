@@ -75,6 +75,20 @@ class TrainParams(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _can_be_sharded(self) -> Self:
+        if self.strategy == "fsdp" and self.devices == 1:
+            raise ValueError(
+                "strategy fsdp spreads the weights over several devices, and devices is 1: raise devices, or set "
+                "strategy to auto"
+            )
+        if self.strategy == "fsdp" and self.precision == "16-mixed":
+            raise ValueError(
+                "strategy fsdp does not go with precision 16-mixed, whose loss scaling Lightning has only for whole "
+                "weights: set precision to bf16-mixed or 32-true, or strategy to ddp"
+            )
+        return self
+
 
 class ImageClassificationTrainParams(TrainParams):
     """The network for images, what it minimises, and how."""

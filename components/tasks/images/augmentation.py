@@ -37,7 +37,9 @@ class BatchAugmentation(nn.Module):
         _, _, height, width = images_bchw.shape
         theta = random_affine(self.policy, len(images_bchw), height, width, images_bchw.device)
         grid = F.affine_grid(theta, list(images_bchw.shape), align_corners=False)
-        moved = F.grid_sample(images_bchw, grid, padding_mode="border", align_corners=False)
+        moved = F.grid_sample(
+            images_bchw, grid, mode=self.policy.interpolation, padding_mode="border", align_corners=False
+        )
         return random_erasing(moved, self.policy.random_erasing)
 
 

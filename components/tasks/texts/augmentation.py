@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from components.tasks.texts.tokens import PADDING, UNKNOWN
+from components.contracts import TextInputs
 
 
 class TokenDropout(nn.Module):
@@ -11,13 +11,17 @@ class TokenDropout(nn.Module):
 
     Args:
         probability: share of the tokens.
+        inputs: which id is the unknown one, and which stand for no text and stay.
     """
 
-    def __init__(self, probability: float) -> None:
+    special: Tensor
+
+    def __init__(self, probability: float, inputs: TextInputs) -> None:
         super().__init__()
-        self.probability = probability
+        self.probability, self.unknown = probability, inputs.unknown
+        self.register_buffer("special", torch.tensor(inputs.special), persistent=False)
 
     def forward(self, ids: Tensor) -> Tensor:
-        """(batch, length) int64 -> the same shape; padding stays padding. Draws from the device's generator."""
-        dropped = (torch.rand(ids.shape, device=ids.device) < self.probability) & (ids != PADDING)
-        return ids.masked_fill(dropped, UNKNOWN)
+        """(batch, length) int64 -> the same shape. Draws from the device's generator."""
+        dropped = (torch.rand(ids.shape, device=ids.device) < self.probability) & ~torch.isin(ids, self.special)
+        return ids.masked_fill(dropped, self.unknown)
