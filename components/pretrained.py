@@ -27,9 +27,16 @@ def read_pretrained(read: Callable[..., Any], checkpoint: str, place: str, needs
     """
     try:
         with _quiet():
-            return read(checkpoint, trust_remote_code=False, local_files_only=Path(checkpoint).is_dir(), **options)
+            name, where = located(checkpoint)
+            return read(name, trust_remote_code=False, **where, **options)
     except Exception as error:  # a library that reads a stranger's files fails in any way it likes
         raise DataError(f"{place}: {checkpoint} cannot be loaded: {first_line(error)} {needs}") from error
+
+
+def located(checkpoint: str) -> tuple[str, dict[str, Any]]:
+    """Where transformers finds a checkpoint, as its functions take it: a folder; or a hub id, at its commit if told."""
+    name, _, commit = checkpoint.partition("@")
+    return name, {"local_files_only": Path(name).is_dir(), **({"revision": commit} if commit else {})}
 
 
 @contextlib.contextmanager

@@ -57,6 +57,8 @@ def _spread(test: LabelledArrays, fitted: Preprocessing, count: int) -> NDArray[
         turns = pd.Series(test.labels).groupby(test.labels).cumcount().to_numpy()  # 0 for the first of each class
         turn = -(-count // fitted.target.width)
         candidates = np.lexsort((test.labels, turns))[: (turns < turn).sum()]
+        if count >= fitted.target.width:
+            return candidates[:count]
     else:
         candidates = np.argsort(test.labels, kind="stable")
     steps = np.linspace(0, len(candidates) - 1, min(count, len(candidates))).round().astype(np.int64)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from components.nets.dropout import Dropout
 from components.nets.initialisation import Initialiser
+from components.nets.tokens import masked_mean
 from components.params.sections import AttentionParams
 
 WIDENING = 4
@@ -60,7 +61,10 @@ class EncoderBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Dropout of the embedding, the blocks, and a last normalisation."""
+    """Dropout of the embedding, the blocks, the mean over the tokens, and a last normalisation.
+
+    The mean comes first, so that a token counts as much as its state is large: normalised, all would count alike.
+    """
 
     def __init__(self, params: AttentionParams, start: Initialiser) -> None:
         super().__init__()
@@ -69,10 +73,11 @@ class Encoder(nn.Module):
         self.norm = nn.LayerNorm(params.width)
 
     def forward(self, tokens_btw: Tensor, real_bt: Tensor | None = None) -> Tensor:
-        """(batch, tokens, width) -> the same; real (batch, tokens) bool: which tokens are no padding, None: all."""
+        """(batch, tokens, width) -> (batch, width); real (batch, tokens) bool: what is no padding, None: all."""
         mask = None if real_bt is None else real_bt[:, None, None, :]
         tokens_btw = self.dropout(tokens_btw)
         for block in self.blocks:
             tokens_btw = block(tokens_btw, mask)
-        encoded: Tensor = self.norm(tokens_btw)
-        return encoded
+        mean_bw = tokens_btw.mean(dim=1) if real_bt is None else masked_mean(tokens_btw, real_bt)
+        features: Tensor = self.norm(mean_bw)
+        return features

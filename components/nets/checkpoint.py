@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from components.contracts import TextInputs
 from components.errors import DataError, ParamsError
 from components.nets import efficientnet
-from components.pretrained import first_line, read_pretrained
+from components.pretrained import first_line, located, read_pretrained
 
 PLACE = "train.network.checkpoint"
 NEEDS = (
@@ -166,12 +166,8 @@ class _Stated(BaseModel):
 def _stated_normalisation(checkpoint: str) -> Normalisation | None:
     from transformers.utils.hub import cached_file
 
-    path = cached_file(
-        checkpoint,
-        "preprocessor_config.json",
-        local_files_only=Path(checkpoint).is_dir(),
-        _raise_exceptions_for_missing_entries=False,
-    )
+    name, where = located(checkpoint)
+    path = cached_file(name, "preprocessor_config.json", _raise_exceptions_for_missing_entries=False, **where)
     if path is None:
         return None
     try:

@@ -6,7 +6,7 @@ from components.contracts import TextInputs
 from components.nets.attention import Encoder
 from components.nets.initialisation import Initialiser, embedding, positions
 from components.nets.network import Body
-from components.nets.tokens import masked_mean, real_tokens
+from components.nets.tokens import real_tokens
 from components.params.sections import TransformerParams
 
 
@@ -25,4 +25,5 @@ class Transformer(Body):
         """Token ids (batch, at most the length of the inputs) int64 -> (batch, features)."""
         real = real_tokens(ids, self.padding)
         tokens_btw = self.embedding(ids) + self.positions[:, : ids.shape[1]]
-        return masked_mean(self.encoder(tokens_btw, real), real)
+        features: Tensor = self.encoder(tokens_btw, real)
+        return features

@@ -26,5 +26,5 @@ class Vit(Body):
     def forward(self, images_bchw: Tensor) -> Tensor:
         """(batch, channels, height, width) -> (batch, features)."""
         tokens_btw = self.patches(images_bchw).flatten(2).transpose(1, 2) + self.positions
-        features: Tensor = self.encoder(tokens_btw).mean(dim=1)
+        features: Tensor = self.encoder(tokens_btw)
         return features

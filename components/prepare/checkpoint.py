@@ -20,6 +20,8 @@ NEEDS = (
 def checkpoint_tokenizer(checkpoint: str, length: int) -> Tokenizer:
     """Reads it; of a text in NFC it gives the ids that transformers' own call gives, cut and filled up to the length.
 
+    (BPE and WordPiece; Unigram, which looks at a word as a whole, may differ in a word longer than what is read.)
+
     Names of special tokens in a text are letters, as with ``split_special_tokens=True``.
 
     Args:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from components.arrays import advise
+from components.errors import DataError
 from components.train.shuffle import SORTED, BlockShuffle, by_length, regroup
 
 Batch = tuple[Tensor, Tensor]
@@ -50,6 +51,8 @@ class Batches:
         ranks: int = 1,
         lengths: NDArray[np.int64] | None = None,
     ) -> None:
+        if len(order) < ranks:
+            raise DataError(f"{len(order)} samples cannot be shared by {ranks} devices. Lower train.devices.")
         self.inputs, self.labels, self.order, self.lengths = inputs, labels, order, lengths
         self.batch_size, self.seed, self.rank, self.ranks = batch_size, seed, rank, ranks
         self.shuffle = BlockShuffle.of(inputs.nbytes // len(inputs))

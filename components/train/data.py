@@ -51,8 +51,15 @@ class Data(lightning.LightningDataModule):
 
 
 def token_counts(arrays: LabelledArrays, inputs: Inputs) -> NDArray[np.int64] | None:
-    """(samples,) int64 tokens of each text, padding left out; None: the samples are no texts, and all of one size."""
+    """(samples,) int64 tokens of each text up to its last real one; None: no texts, and so all of one size."""
     if not isinstance(inputs, TextInputs):
         return None
     sizes = slices(len(arrays.inputs), arrays.inputs[0].nbytes)
-    return np.concatenate([(arrays.inputs[part] != inputs.padding).sum(axis=1) for part in sizes])
+    return np.concatenate([_last_places(arrays.inputs[part] != inputs.padding) for part in sizes])
+
+
+def _last_places(real_bt: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(batch,) one behind the last real token of each text, 0 where there is none."""
+    places = np.arange(1, real_bt.shape[1] + 1)
+    last: NDArray[np.int64] = (real_bt * places).max(axis=1)
+    return last

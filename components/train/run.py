@@ -7,6 +7,7 @@ import shutil
 import warnings
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as lightning
 import torch
 from lightning_fabric.utilities.exceptions import MisconfigurationException
@@ -150,7 +151,7 @@ def fingerprint(params: Params) -> str:
     """Names a training by all that its weights follow from; only the same training may go on from a checkpoint."""
     chosen = params.model_dump(include={"task", "seed", "augment", "train"}, mode="json")
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
-    digest.update(f"{Path.cwd()} torch {torch.__version__}".encode())
+    digest.update(f"{Path.cwd()} torch {torch.__version__} numpy {np.__version__}".encode())
     files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("inputs", "labels")]
     for file in [*files, PREPARED / "preprocessing.json", AUGMENTED / "order.npy"]:
         digest.update(file_sha256(file).encode())

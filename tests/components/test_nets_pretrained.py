@@ -33,6 +33,7 @@ from components.nets import Network, build_preprocess, count_parameters
 from components.nets.efficientnet import CHANNELS, MEAN, STD, EfficientNetLite0, SameConv
 from components.params.sections import PretrainedParams
 from components.prepare.checkpoint import checkpoint_tokenizer
+from components.pretrained import located
 from components.tasks.texts.tokens import bpe_inputs
 from tests.checkpoints import TEXTS as SENTENCES
 from tests.checkpoints import save_roberta
@@ -379,3 +380,9 @@ def test_a_file_of_weights_that_is_missing_damaged_or_unknown_is_a_sentence(lite
         pretrained(path, IMAGES)
     with pytest.raises(ParamsError, match=r"found the name other\.safetensors"):
         pretrained(tmp_path / "other.safetensors", IMAGES)
+
+
+def test_a_hub_id_may_name_its_commit(tmp_path: Path) -> None:
+    assert located("org/model@0a1b2c") == ("org/model", {"local_files_only": False, "revision": "0a1b2c"})
+    assert located("org/model") == ("org/model", {"local_files_only": False})
+    assert located(str(tmp_path)) == (str(tmp_path), {"local_files_only": True})

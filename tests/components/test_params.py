@@ -250,8 +250,9 @@ def test_rules_between_values_are_checked_before_any_work(before: str, after: st
     assert words.lower() in str(caught.value).lower()
 
 
-def pretrained(tokenizer: dict[str, Any], checkpoint: str) -> str:
+def pretrained(tokenizer: dict[str, Any], checkpoint: str, weights: str = "none") -> str:
     document = YAML(typ="safe").load(REPOSITORY / "presets" / "minilm-sms-spam.yaml")
+    document["fetch"]["weights"] = weights
     document["prepare"]["tokenizer"] = tokenizer
     document["train"]["network"]["checkpoint"] = checkpoint
     stream = io.StringIO()
@@ -286,7 +287,10 @@ def test_a_folder_whose_changes_no_stage_would_see_is_refused(
         in told
     )
     fetched = {"name": "checkpoint", "checkpoint": "data/fetched/encoder"}
-    assert parse_params(pretrained(fetched, "data/fetched/encoder"))
+    assert parse_params(pretrained(fetched, "data/fetched/encoder", "data/checkpoints/encoder"))
+    assert "encoder is not what fetch.weights (minilm_l6) gives." in faults_of(
+        pretrained(fetched, "data/fetched/encoder", "minilm_l6")
+    )
     without_network = TEXTS_PRESET.replace(
         "{name: bpe, vocabulary: 3000, lowercase: true}", f"{{name: checkpoint, checkpoint: {place}}}"
     )

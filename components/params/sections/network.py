@@ -145,8 +145,8 @@ class PretrainedParams(Section):
     name: Literal["pretrained"]
     checkpoint: str = Field(
         min_length=1,
-        description="Hub id of a transformers model with safetensors weights, or what fetch.weights gives: "
-        "a folder such as data/fetched/minilm_l6, or data/fetched/efficientnet_lite0.safetensors.",
+        description="Hub id (org/model, or org/model@commit) of a transformers model with safetensors weights, or what "
+        "fetch.weights gives: a folder such as data/fetched/minilm_l6, or data/fetched/efficientnet_lite0.safetensors.",
     )
     frozen_epochs: int = Field(ge=0, le=10_000, description="Epochs in which the backbone is frozen.")
     backbone_rate: float = Field(

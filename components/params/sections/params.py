@@ -55,7 +55,7 @@ class CommonParams(Section):
     @model_validator(mode="after")
     def _checkpoint_is_fetched(self) -> Self:
         if isinstance(self.train.network, PretrainedParams):
-            require_fetched("train.network.checkpoint", self.train.network.checkpoint)
+            require_fetched("train.network.checkpoint", self.train.network.checkpoint, self.fetch.weights)
         return self
 
 
@@ -101,7 +101,7 @@ class TextClassificationParams(CommonParams):
         tokenizer, network = self.prepare.tokenizer, self.train.network
         known = tokenizer.checkpoint if isinstance(tokenizer, CheckpointTokenizerParams) else None
         if known is not None:
-            require_fetched("prepare.tokenizer.checkpoint", known)
+            require_fetched("prepare.tokenizer.checkpoint", known, self.fetch.weights)
         if isinstance(network, PretrainedParams) and known != network.checkpoint:
             raise ValueError(
                 f"prepare.tokenizer: {network.checkpoint} of train.network understands the tokens of its own tokenizer "

@@ -24,6 +24,8 @@ READ_CHARACTERS = 16
 """Of a text, so many characters are read at first for each token that is kept; more where they give too few tokens."""
 MARGIN = 4
 """Longest tokens (of WordPiece: longest words) before the end of what is read: there the whole text may have others."""
+PATIENCE = 2**16
+"""Characters that are read of any text, if it has them, before too few tokens are taken for all that it has."""
 
 
 class Tokenizer:
@@ -40,7 +42,9 @@ class Tokenizer:
         self._room = inputs.length - model.num_special_tokens_to_add(is_pair=False)
         self._letters = {token: len(letters) for letters, token in model.get_vocab().items()}  # BPE: one a byte
         longest_word = getattr(model.model, "max_input_chars_per_word", 0)  # WordPiece does not read beyond it
-        self._margin = MARGIN * max(*self._letters.values(), longest_word)
+        longest = max(*self._letters.values(), longest_word)
+        self._margin = MARGIN * longest
+        self._most_characters = max(PATIENCE, inputs.length * longest + self._margin)
 
     @classmethod
     def load(cls, path: Path, inputs: TextInputs) -> Self:
@@ -82,16 +86,18 @@ class Tokenizer:
     def _beginnings(self, texts: Sequence[str], times: int = 1) -> list[tokenizers.Encoding]:
         """At least the first tokens of each text: it is read to its end, or until they and a margin are there.
 
-        So a text costs what its first tokens cost, however long it is, and none is lost where tokens are long.
+        So a text costs what its first tokens cost, however long it is, and none is lost where tokens are long. What
+        has hardly any (white space, a word without end) is read as far as the longest tokens would reach.
         """
-        characters = times * (self.inputs.length * READ_CHARACTERS + self._margin)
+        characters = min(times * (self.inputs.length * READ_CHARACTERS + self._margin), self._most_characters)
         read = [text[:characters] for text in texts]
         encoded = self._model.encode_batch_fast(read, add_special_tokens=False)
+        is_last = characters == self._most_characters
         return [
             found
-            if len(part) == len(text) or self._letters_of(found.ids[self._room :]) >= self._margin
+            if is_last or len(text) <= characters or self._letters_of(found.ids[self._room :]) >= self._margin
             else self._beginnings([text], 4 * times)[0]
-            for text, part, found in zip(texts, read, encoded, strict=True)
+            for text, found in zip(texts, encoded, strict=True)
         ]
 
     def _letters_of(self, ids: Sequence[int]) -> int:
