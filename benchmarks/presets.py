@@ -19,6 +19,7 @@ from components.contracts import COMPRESSED, EVALUATED, REPORTS, TRAINED, Compre
 from components.files import read_json, write_json, write_text
 from components.lineage import code_tree, tree_digest
 from components.params import Params, load_params
+from components.settings import Settings
 
 PRESETS = ROOT / "presets"
 KEPT = ROOT / REPORTS / "benchmarks" / "presets.json"
@@ -28,7 +29,7 @@ HEAD = """# The presets, measured
 `make presets` runs each file of `presets/` on the whole line, from the fetched data to a promoted version, in a fresh
 workspace, and writes this table. Scores are on the whole test split; the baseline is run beside the model, on the same
 samples. Behaviour is how many tests of `tests/behaviour` the promoted model passes. The times are those of one machine
-({processors} processors), and not of yours.
+({processors} processors; where a training had one thread, another one ran beside it), and not of yours.
 
 {columns}
 {rule}
@@ -36,7 +37,7 @@ samples. Behaviour is how many tests of `tests/behaviour` the promoted model pas
 
 
 COLUMNS = (
-    "preset", "task", "network", "parameters", "score", "more", "baseline", "behaviour", "training, s", "samples/s",
+    "preset", "task", "network", "parameters", "score", "more", "baseline", "behaviour", "threads", "training, s", "samples/s",
     "whole line, s", "served", "size, kB",
 )  # fmt: skip
 
@@ -56,6 +57,8 @@ class Measured(Record):
     baseline: str
     behaviour: Behaviour | None = None
     """What the tests of behaviour found; records of before there were any lack it."""
+    threads: int
+    """Of a training."""
     training_seconds: float
     samples_per_second: float
     """Training samples, without validation."""
@@ -99,6 +102,7 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
         more=f"macro F1 {chosen.macro_f1:.4f}" if classes else f"RMSE {chosen.rmse:.4g}",
         baseline=f"{baseline.name} " + (f"{baseline.score:.2%}" if classes else f"R² {baseline.score:.4f}"),
         behaviour=behaviour_of(root),
+        threads=Settings().threads or os.cpu_count() or 1,
         training_seconds=training,
         samples_per_second=samples / training,
         line_seconds=line_seconds,
@@ -122,7 +126,7 @@ def _cells(name: str, one: Measured) -> list[str]:
     file = f"{name}.yaml" if name == "params" else f"presets/{name}.yaml"
     return [
         f"[{name}](../{file})", one.task, one.network, f"{one.parameters:,}", one.score, one.more,
-        one.baseline, one.behaviour.shown if one.behaviour else "",
+        one.baseline, one.behaviour.shown if one.behaviour else "", str(one.threads),
         *(f"{count:,.0f}" for count in counts), one.served, f"{one.kilobytes:,.0f}",
     ]  # fmt: skip
 
