@@ -37,8 +37,8 @@ samples. Behaviour is how many tests of `tests/behaviour` the promoted model pas
 
 
 COLUMNS = (
-    "preset", "task", "network", "parameters", "score", "more", "baseline", "behaviour", "threads", "training, s", "samples/s",
-    "whole line, s", "served", "size, kB",
+    "preset", "task", "network", "parameters", "score", "more", "baseline", "behaviour", "threads",
+    "training, s", "samples/s", "whole line, s", "served", "size, kB",
 )  # fmt: skip
 
 
