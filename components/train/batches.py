@@ -3,7 +3,7 @@
 import math
 import mmap
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import numpy as np
@@ -106,14 +106,14 @@ class Batches:
 
     def _windows(self, seed: int, seen: int) -> Iterator[NDArray[np.int64]]:
         """What an epoch has left after so many samples; each window is being read while the one before it trains."""
-        ready = np.empty(0, np.int64)
-        for window in self.shuffle.windows(len(self.order), np.random.default_rng([seed, self.epoch])):
+        ready = nothing = np.empty(0, np.int64)
+        windows = self.shuffle.windows(len(self.order), np.random.default_rng([seed, self.epoch]))
+        for window in chain(windows, [nothing]):
             left, seen = window[seen:], max(0, seen - len(window))
-            if left.size:
-                self._read_ahead(window)
+            self._read_ahead(left)
+            self._read_ahead(ready)  # again: what lay in the page cache for long may have given way since
             yield ready
             ready = left
-        yield ready
 
     def _read_ahead(self, window: NDArray[np.int64]) -> None:
         """Lets the kernel load the blocks of a window, in the order of the file, without waiting for them."""
