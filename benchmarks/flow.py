@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from benchmarks.ratio import Ratio
 from benchmarks.workspace import ROOT, timed, workspace
@@ -35,9 +36,9 @@ def seconds_to_start_a_stage() -> float:
         return median(timed(reproduce, root)[0] - timed(command, root)[0] for _ in range(ROUNDS))
 
 
-def overhead(wall: float, run: dict[str, object], start: float) -> tuple[float, str]:
+def overhead(wall: float, run: dict[str, Any], start: float) -> tuple[float, str]:
     """The share of a run that is not its stages' own work, and how it is made up."""
-    seconds = {stage["stage"]: stage["seconds"] for stage in run["stages"]}  # type: ignore[index, union-attr]
+    seconds = {stage["stage"]: stage["seconds"] for stage in run["stages"]}
     beside = min(seconds["fetch"], seconds["champion"])  # these two run at the same time
     around = wall - sum(seconds.values()) + beside
     stages = len(seconds) - 3  # register, gate and promote are tasks of the flow's own process

@@ -15,7 +15,18 @@ from rich.console import Console
 
 from benchmarks.behaviour import TESTS, Behaviour, behaviour_of
 from benchmarks.workspace import ROOT, timed, workspace
-from components.contracts import COMPRESSED, EVALUATED, REPORTS, TRAINED, Compressed, Evaluated, Record, TrainedModel
+from components.contracts import (
+    COMPRESSED,
+    EVALUATED,
+    REPORTS,
+    TRAINED,
+    ClassificationMetrics,
+    Compressed,
+    Evaluated,
+    Record,
+    RegressionMetrics,
+    TrainedModel,
+)
 from components.files import read_json, write_json, write_text
 from components.lineage import code_tree, tree_digest
 from components.params import Params, load_params
@@ -91,16 +102,15 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
     served = next(variant for variant in compressed.variants if variant.name == compressed.chosen)
     samples = read_json(root / "data" / "ingested" / "ingested.json")["samples"]["train"] * len(history)
     training = sum(epoch["seconds"] for epoch in history)
-    chosen, baseline = evaluated.chosen, evaluated.baseline
-    classes = chosen.kind == "classes"
+    score, more, baseline_score = _scores(evaluated)
     return Measured(
         digest=digest,
         task=params.task,
         network=params.train.network.name,
         parameters=trained.parameters,
-        score=f"{chosen.accuracy:.2%}" if classes else f"R² {chosen.r2:.4f}",
-        more=f"macro F1 {chosen.macro_f1:.4f}" if classes else f"RMSE {chosen.rmse:.4g}",
-        baseline=f"{baseline.name} " + (f"{baseline.score:.2%}" if classes else f"R² {baseline.score:.4f}"),
+        score=score,
+        more=more,
+        baseline=f"{evaluated.baseline.name} {baseline_score}",
         behaviour=behaviour_of(root),
         threads=Settings().threads or os.cpu_count() or 1,
         training_seconds=training,
@@ -109,6 +119,15 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
         served=served.name,
         kilobytes=served.bytes / 1000,
     )
+
+
+def _scores(evaluated: Evaluated) -> tuple[str, str, str]:
+    """Score, a second measure, and the baseline's score, in words."""
+    match evaluated.chosen:
+        case ClassificationMetrics(accuracy=accuracy, macro_f1=f1):
+            return f"{accuracy:.2%}", f"macro F1 {f1:.4f}", f"{evaluated.baseline.score:.2%}"
+        case RegressionMetrics(r2=r2, rmse=rmse):
+            return f"R² {r2:.4f}", f"RMSE {rmse:.4g}", f"R² {evaluated.baseline.score:.4f}"
 
 
 def page(measured: dict[str, Measured], processors: int) -> str:

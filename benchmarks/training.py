@@ -80,8 +80,8 @@ def keras_python() -> Path:
     if not ready.exists():
         print(f"Making an environment for the reference program in {KERAS} …", file=sys.stderr)
         venv.create(KERAS, with_pip=False, clear=True)
-        install = [Path(sys.executable).with_name("uv"), "pip", "install", "--quiet", "--python", python]
-        subprocess.run([*install, *REQUIREMENTS], check=True)
+        uv = Path(sys.executable).with_name("uv")
+        subprocess.run([uv, "pip", "install", "--quiet", "--python", python, *REQUIREMENTS], check=True)
         ready.touch()
     return python
 
