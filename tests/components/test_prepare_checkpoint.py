@@ -71,8 +71,8 @@ def test_ids_are_those_of_transformers(checkpoint: Path, length: int) -> None:
     np.testing.assert_array_equal(found, of_transformers(checkpoint, texts, length))
 
 
-@given(pieces=st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from([1, 2, 7, 400])), max_size=12))
-@settings(deadline=None, max_examples=40)
+@given(pieces=st.lists(st.tuples(st.sampled_from(PIECES), st.sampled_from([1, 2, 7, 30])), max_size=12))
+@settings(max_examples=40)
 def test_any_text_has_the_ids_of_transformers(checkpoint: Path, pieces: list[tuple[str, int]]) -> None:
     text = unicodedata.normalize("NFC", "".join(piece * times for piece, times in pieces))
     for length in (4, 24):

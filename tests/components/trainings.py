@@ -50,6 +50,7 @@ def write_params(root: Path, augment: dict[str, Any] | None = None, **train: obj
     """The digits preset with other values in ``augment`` and ``train``, and the one stage that is run here."""
     yaml = YAML(typ="safe", pure=True)
     document = yaml.load(REPOSITORY / "presets" / "digits.yaml")
+    document["fetch"]["weights"] = "data/checkpoints/vit"  # what gives data/fetched/vit, where a test has put one
     document["augment"] |= augment or {}
     document["train"] |= train
     yaml.dump(document, root / "params.yaml")
