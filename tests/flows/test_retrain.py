@@ -121,8 +121,9 @@ def test_a_failed_stage_stops_the_line_and_the_next_run_goes_on_from_there(new_l
     assert "Traceback" not in second.stdout + second.stderr
     assert "model     | model made its output" in second.stdout, "what a stage says is shown as it says it"
     order = begun(new_line)
-    assert sorted(order[:2]) == ["champion", "source"]
-    assert (order[2], order[5:]) == ("model", ["score"])
+    assert sorted(order[:3]) == ["champion", "model", "source"]
+    assert order.index("source") < order.index("model"), "the champion is asked for beside them"
+    assert order[5:] == ["score"]
     assert sorted(order[3:5]) == ["champion", "model"], "the champion is asked for again, the source is not"
     assert states(new_line)["source"] == "unchanged"
     assert states(new_line)["register"] == "failed"
