@@ -119,7 +119,10 @@ class ModelPackage:
                 Provenance.read(folder / PROVENANCE),
             )
         except (OSError, ValidationError, SafetensorError, KeyError, ValueError) as error:
-            raise PackageError(f"{folder} is not a complete model package: {error}") from None
+            raise PackageError(
+                f"{folder} is not a complete model package of this release: {error} Make the model anew; where an "
+                "older release made the champion, under another name in params.yaml."
+            ) from None
 
     def metrics(self) -> dict[str, Any]:
         """The held-out measures, as evaluate wrote them."""
