@@ -13,8 +13,9 @@ from rich.progress import track
 from components.contracts import Latency
 
 WARMUP = 10
-BATCH = 64
-"""Samples of one inference: attention over 512 tokens takes 4 MB a sample, a head and a layer."""
+BATCH = 4
+"""Samples of one inference. In larger ones convolutions are hardly faster, and attention is slower by far: its memory
+leaves the cache (8 MB a sample at two heads and 1,024 tokens), and every text costs as much as the longest."""
 
 
 def open_graph(path: Path, threads: int = 1) -> ort.InferenceSession:
@@ -57,20 +58,21 @@ def latencies(
 
     Args:
         sessions: graphs by name.
-        samples: what each is asked: (at least one, *shape of one), as it takes them; repeated where it is less than a
-            batch.
+        samples: what each is asked: (at least one, *shape of one), as it takes them; every inference goes on where the
+            one before has ended, and begins again at the end: what a text costs depends on its length.
         batch: samples of one inference.
         repeats: timed inferences of each graph.
 
     Returns:
         Median and 99th percentile of each, in milliseconds.
     """
-    feeds = {name: {"inputs": samples[name][np.arange(batch) % len(samples[name])]} for name in sessions}
     times: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(WARMUP + repeats):
+        asked = np.arange(turn * batch, (turn + 1) * batch)
         for name, session in sessions.items():
+            feed = {"inputs": samples[name][asked % len(samples[name])]}
             started = time.perf_counter()
-            session.run(None, feeds[name])
+            session.run(None, feed)
             if turn >= WARMUP:
                 times[name].append((time.perf_counter() - started) * 1000)
     return {

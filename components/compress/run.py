@@ -31,8 +31,6 @@ from components.settings import Settings
 from components.tasks.score import score
 
 PARITY_SAMPLES = 1000
-PARITY_BATCH = 50
-"""Another batch size than the one that the graph was traced with."""
 
 
 def run(params: Params, settings: Settings) -> None:
@@ -113,7 +111,7 @@ def measure_variants(
 
 def parity_difference(served: ServedNetwork, graph: Path, inputs: NDArray[Any]) -> float:
     """Largest difference between an answer of a graph and the network's; of values, in deviations of the target."""
-    exported = answers(open_graph(graph), inputs, PARITY_BATCH)
+    exported = answers(open_graph(graph), inputs)  # in other batches than it was traced with
     difference = float(np.abs(exported - torch_answers(served, inputs)).max())
     return difference / served.target.std if isinstance(served.target, ValueTarget) else difference
 

@@ -9,7 +9,7 @@ from components.nets.checkpoint import PLACE, image_backbone, text_backbone
 from components.nets.dropout import Dropout
 from components.nets.network import Body
 from components.nets.resize import resize
-from components.nets.tokens import masked_mean, real_tokens
+from components.nets.tokens import masked_mean, real_tokens, trimmed_for_export
 from components.params.sections import PretrainedParams
 
 
@@ -63,6 +63,7 @@ class PretrainedTexts(Body):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, length) int64 -> (batch, features)."""
+        ids = trimmed_for_export(ids, self.padding)
         real = real_tokens(ids, self.padding)
         states_btw = self.backbone(input_ids=ids, attention_mask=real, return_dict=True).last_hidden_state
         features: Tensor = self.dropout(masked_mean(states_btw, real))

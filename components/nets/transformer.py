@@ -6,7 +6,7 @@ from components.contracts import TextInputs
 from components.nets.attention import Encoder
 from components.nets.initialisation import Initialiser, embedding, positions
 from components.nets.network import Body
-from components.nets.tokens import real_tokens
+from components.nets.tokens import real_tokens, trimmed_for_export
 from components.params.sections import TransformerParams
 
 
@@ -23,6 +23,7 @@ class Transformer(Body):
 
     def forward(self, ids: Tensor) -> Tensor:
         """Token ids (batch, at most the length of the inputs) int64 -> (batch, features)."""
+        ids = trimmed_for_export(ids, self.padding)
         real = real_tokens(ids, self.padding)
         tokens_btw = self.embedding(ids) + self.positions[:, : ids.shape[1]]
         features: Tensor = self.encoder(tokens_btw, real)

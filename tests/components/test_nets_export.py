@@ -6,7 +6,7 @@ import onnxruntime
 import pytest
 
 from components.compress.export import ServedNetwork, export_onnx
-from components.contracts import ClassTarget, Inputs
+from components.contracts import ClassTarget, Inputs, TextInputs
 from components.nets import build_preprocess
 from components.params.sections import NetworkParams
 from tests.components.nets_samples import NETWORKS, network, raw_samples
@@ -26,3 +26,27 @@ def test_graph_answers_as_the_network_at_any_batch_size(params: NetworkParams, i
     operators = {node.op_type for node in onnx.load(tmp_path / "graph.onnx").graph.node}
     assert not {"Dropout", "Bernoulli", "RandomUniform", "RandomUniformLike", "Loop", "Scan", "If"} & operators
     assert session.get_inputs()[0].shape[1:] == list(inputs.shape)
+
+
+@pytest.mark.parametrize("lengths", [(10,), (1, 4), (0, 0), (2, 7, 3)], ids=str)
+def test_attention_costs_what_the_longest_text_of_the_batch_takes(lengths: tuple[int, ...], tmp_path: Path) -> None:
+    params, inputs = NETWORKS["transformer"]
+    assert isinstance(inputs, TextInputs)
+    served = ServedNetwork(build_preprocess(inputs), network(params, inputs), TARGET).eval()
+    samples = raw_samples(inputs, len(lengths))
+    for sample, length in zip(samples, lengths, strict=True):
+        sample[:length], sample[length:] = 7, inputs.padding
+    samples[:, 1] = inputs.padding  # as of a text that names the token itself
+    graph = tmp_path / "graph.onnx"
+    export_onnx(served, raw_samples(inputs, 2).numpy(), graph)
+    answers, _, weights = _with_attention_weights(graph).run(None, {"inputs": samples.numpy()})
+    np.testing.assert_allclose(answers, served(samples)[0].detach().numpy(), atol=1e-5)
+    assert weights.shape[2:] == (max(2, *lengths),) * 2
+
+
+def _with_attention_weights(graph: Path) -> onnxruntime.InferenceSession:
+    """The graph, with the first softmax as a third output."""
+    model = onnx.load(graph)
+    softmax = next(node for node in model.graph.node if node.op_type == "Softmax")
+    model.graph.output.append(onnx.helper.make_empty_tensor_value_info(softmax.output[0]))
+    return onnxruntime.InferenceSession(model.SerializeToString())

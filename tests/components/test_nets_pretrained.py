@@ -15,6 +15,8 @@ from transformers import (
     AutoModel,
     BertConfig,
     BertForMaskedLM,
+    DebertaConfig,
+    DebertaModel,
     DistilBertConfig,
     DistilBertForSequenceClassification,
     MobileNetV2Config,
@@ -57,6 +59,11 @@ def models() -> dict[str, PreTrainedModel]:
         "vit": ViTForImageClassification(ViTConfig(**TINY, image_size=32, patch_size=8)),
         "distilbert": DistilBertForSequenceClassification(
             DistilBertConfig(vocab_size=120, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=16)
+        ),
+        "deberta": DebertaModel(
+            DebertaConfig(
+                **TINY, vocab_size=120, max_position_embeddings=16, relative_attention=True, pos_att_type="c2p"
+            )
         ),
         "bert": BertForMaskedLM(BertConfig(**TINY, vocab_size=120, max_position_embeddings=16)),
     }
@@ -186,7 +193,7 @@ def test_a_normalisation_that_is_none_is_a_sentence(hub: Path, tmp_path: Path) -
         pretrained(checkpoint, IMAGES)
 
 
-@pytest.mark.parametrize(("name", "inputs"), [("vit", IMAGES), ("distilbert", TEXTS)])
+@pytest.mark.parametrize(("name", "inputs"), [("vit", IMAGES), ("distilbert", TEXTS), ("deberta", TEXTS)])
 def test_graph_answers_as_the_network(hub: Path, name: str, inputs: Inputs, tmp_path: Path) -> None:
     served = ServedNetwork(build_preprocess(inputs), pretrained(hub / name, inputs), TARGET).eval()
     assert_exports(served, inputs, tmp_path)

@@ -15,6 +15,7 @@ from filelock import FileLock
 from benchmarks.workspace import clone
 from components.files import read_json, write_json
 from flows.ports import free_port
+from flows.questions import Question, questions
 from tests.flows.toy import start, tunesmith
 from tests.line.kinds import Kind
 
@@ -58,6 +59,20 @@ class Promoted:
         finally:
             process.send_signal(signal.SIGTERM)
             process.communicate(timeout=60)
+
+    def answered(self, count: int) -> list[tuple[Question, dict[str, Any]]]:
+        """Questions from the test split, and what a server of the champion says to each."""
+        with contextlib.chdir(self.root):
+            asked = questions(count)
+        with self.server() as client:
+            return [
+                (question, client.post("/predict", content=question.content, headers=_type_of(question)).json())
+                for question in asked
+            ]
+
+
+def _type_of(question: Question) -> dict[str, str]:
+    return {"Content-Type": question.content_type}
 
 
 def _ready(client: httpx.Client) -> bool:

@@ -1,12 +1,10 @@
 """The whole line, from a table of numbers and categories to an answer over HTTP."""
 
-import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from flows.questions import questions
 from tests.line.kinds import ROWS
 from tests.line.promoted import Promoted, promoted
 
@@ -29,13 +27,7 @@ def test_a_table_of_rows_becomes_a_promoted_model(line: Promoted) -> None:
 
 
 def test_the_promoted_model_answers_rows_over_http(line: Promoted) -> None:
-    with contextlib.chdir(line.root):
-        asked = questions(QUESTIONS)
-    with line.server() as client:
-        answers = [
-            client.post("/predict", content=question.content, headers={"Content-Type": question.content_type}).json()
-            for question in asked
-        ]
+    asked, answers = zip(*line.answered(QUESTIONS), strict=True)
     assert {(answer["name"], answer["version"]) for answer in answers} == {("area", 1)}
     truths = np.array([question.truth for question in asked], np.float64)
     errors = np.array([answer["value"] for answer in answers]) - truths

@@ -1,11 +1,9 @@
 """The whole line, from a table of texts to an answer over HTTP."""
 
-import contextlib
 from pathlib import Path
 
 import pytest
 
-from flows.questions import questions
 from tests.line.kinds import TEXTS
 from tests.line.promoted import Promoted, promoted
 
@@ -28,13 +26,6 @@ def test_a_table_of_texts_becomes_a_promoted_model(line: Promoted) -> None:
 
 
 def test_the_promoted_model_answers_texts_over_http(line: Promoted) -> None:
-    with contextlib.chdir(line.root):
-        asked = questions(QUESTIONS)
-    with line.server() as client:
-        answers = [
-            client.post("/predict", content=question.content, headers={"Content-Type": question.content_type}).json()
-            for question in asked
-        ]
-    assert {answer["version"] for answer in answers} == {1}
-    right = sum(answer["label"] == question.truth for answer, question in zip(answers, asked, strict=True))
-    assert right >= 0.85 * QUESTIONS
+    answered = line.answered(QUESTIONS)
+    assert {answer["version"] for _, answer in answered} == {1}
+    assert sum(answer["label"] == question.truth for question, answer in answered) >= 0.85 * QUESTIONS
