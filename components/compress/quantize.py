@@ -59,7 +59,7 @@ def quantize_int8(source: Path, target: Path, calibration: NDArray[Any], params:
 def _quantize(source: Path, target: Path, calibration: NDArray[Any], params: QuantizationParams) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         prepared = Path(scratch) / "prepared.onnx"
-        quant_pre_process(source, prepared)
+        quant_pre_process(source, prepared, skip_symbolic_shape=True)  # the exporter has written the shapes
         quantize_static(
             prepared,
             target,
