@@ -9,7 +9,7 @@ from benchmarks.training import contest, worker
 
 ROUNDS = 5
 PRESETS = {
-    "cnn": ("params.yaml", 64, 60),
+    "cnn": ("params.yaml", 64, 150),
     "resnet": ("presets/resnet-fashion-mnist.yaml", 64, 12),
     "mobilenet_v2": ("presets/mobilenet-v2-fashion-mnist.yaml", 64, 8),
     "vit": ("presets/vit-fashion-mnist.yaml", 64, 12),
