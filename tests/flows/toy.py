@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -91,15 +92,19 @@ def tunesmith(root: Path, *arguments: str, **more: str) -> subprocess.CompletedP
 
 
 def start(root: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    """Starts a command of tunesmith."""
-    return subprocess.Popen(
-        command(*arguments),
-        cwd=root,
-        env=environment(**more),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    """Starts a command of tunesmith, which Ctrl-C ends even where the tests run in the background and ignore it."""
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(
+            command(*arguments),
+            cwd=root,
+            env=environment(**more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    finally:
+        signal.signal(signal.SIGINT, ignored)
 
 
 def command(*arguments: str) -> list[str]:
