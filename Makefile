@@ -6,10 +6,10 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench presets lock
+.PHONY: help setup demo test test-slow check bench presets lock
 
 help:  ## list the commands
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 setup: .venv/ready  ## make the environment in .venv, from the pins of constraints.txt
 
@@ -28,8 +28,11 @@ setup: .venv/ready  ## make the environment in .venv, from the pins of constrain
 demo: .venv/ready  ## the whole line on Fashion-MNIST: data, training, promotion, an answer over HTTP
 	@$(BIN)/tunesmith demo
 
-test: .venv/ready  ## every test
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+test: .venv/ready  ## the tests, but for the slow ones
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+
+test-slow: .venv/ready  ## the slow tests: whole lines, real clusters, trainings that are killed
+	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
 
 check: .venv/ready  ## lint, types, the layers of the design, the code blocks of the documentation
 	@$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flow, memory, nets, serving, training
+from benchmarks import flow, memory, nets, serving, sweeps, training
 from benchmarks.ratio import Ratio
 from components.contracts import REPORTS
 from components.files import write_json
@@ -18,6 +18,7 @@ BENCHMARKS = {
     "training": training.main,
     "nets": nets.main,
     "memory": memory.main,
+    "sweeps": sweeps.main,
     "flow": flow.main,
     "serving": serving.main,
 }

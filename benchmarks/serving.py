@@ -33,8 +33,8 @@ from PIL import Image
 from benchmarks.load import Round, free_port, load, request
 from benchmarks.ratio import Ratio
 from benchmarks.workspace import ROOT
-from components.compress.export import ServedNetwork, export_onnx
 from components.contracts import REPORTS, ClassTarget, ImageInputs
+from components.export import ServedNetwork, export_onnx
 from components.files import write_json
 from components.inference import answers, open_graph
 from components.nets import build_network, build_preprocess

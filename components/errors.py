@@ -10,6 +10,7 @@ TunesmithError
 ├── LineageError       an input changed while a stage was reading it
 ├── PackageError       a model package is damaged, incomplete or not signed by a trusted key
 ├── TrainingError      training cannot start on this machine, or came to nothing
+│   └── TrainingDiverged   a loss or a score is no finite number any more
 ├── CompressionError   an exported model does not answer as its source does
 ├── RegistryError      the registry cannot be reached or does not hold what was asked for
 │   └── PromotionRefused   a promotion that must not happen
@@ -68,6 +69,10 @@ class PackageError(TunesmithError):
 
 class TrainingError(TunesmithError):
     """Training cannot start on this machine, or came to nothing."""
+
+
+class TrainingDiverged(TrainingError):
+    """A loss or a score is no finite number any more."""
 
 
 class CompressionError(TunesmithError):

@@ -41,6 +41,18 @@ class Settings(BaseSettings):
     prefect_api_url: str | None = Field(
         None, description="Address of the Prefect server's API; empty: Prefect in this process."
     )
+    ray_address: str | None = Field(
+        None, description="Address of a Ray cluster for sweeps, such as 10.0.0.5:6379; empty: Ray in this process."
+    )
+    trial_threads: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="CPU threads of a trial of a sweep; as many trials run at once as there is room for.",
+    )
+    trial_gpus: float = Field(
+        0.0, ge=0, le=64, description="GPUs of a trial of a sweep; a share, such as 0.5, lets trials share one."
+    )
     threads: int = Field(
         0,
         ge=0,

@@ -225,6 +225,34 @@ def lr_find(as_json: Json = False) -> None:
 
 
 @app.command()
+def sweep(
+    apply: Annotated[bool, typer.Option("--apply", help="Write the winner into params.yaml and run the line.")] = False,
+    cron: Annotated[str | None, typer.Option(help="Stay, and sweep at these times, such as '0 3 * * 6'.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search for better hyperparameters as the section sweep says, and propose them; go on where it was killed."""
+    settings = _enter()
+    if cron is not None:
+        from flows.schedule import serve_sweeps
+
+        serve_sweeps(settings, cron, applying=apply)
+        return
+    from rich.console import Console
+
+    from flows.report import output, print_json, run_shown
+    from flows.sweep import apply as write_winner
+    from flows.sweep import as_json as told
+    from flows.sweep import search
+
+    console = Console(stderr=True) if as_json else output()
+    found = search(settings, console)
+    if apply and write_winner(found, console):
+        run_shown(settings, console)
+    if as_json:
+        print_json(told(found, _params()))
+
+
+@app.command()
 def demo() -> None:
     """Run the whole line, serve what it promoted, and ask it about five test images."""
     settings = _enter()

@@ -15,9 +15,9 @@ from rich.progress import Progress
 from rich.text import Text
 
 from components.contracts import REPORTS
-from components.evaluate.palette import LIGHT
-from components.evaluate.plot import STYLE
 from components.files import write_bytes
+from components.page.palette import LIGHT
+from components.page.plot import STYLE
 from components.params import Params
 from components.settings import Settings
 from components.train.lr_finder import STEPS, RangeTest, find_learning_rate

@@ -19,7 +19,6 @@ from safetensors.torch import load
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from components.compress.export import ServedNetwork, export_onnx, torch_answers
 from components.contracts import (
     AUGMENTED,
     CONTENT,
@@ -34,6 +33,7 @@ from components.contracts import (
     Preprocessing,
     Verdict,
 )
+from components.export import ServedNetwork, export_onnx, torch_answers
 from components.fetch.run import run as fetch
 from components.files import file_sha256, write_bytes
 from components.nets import build_network, build_preprocess

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from components.compress.choice import choose, refusal
-from components.compress.export import ServedNetwork, export_onnx, torch_answers
 from components.compress.quantize import quantize_int8
 from components.contracts import (
     COMPRESSED,
@@ -23,6 +22,7 @@ from components.contracts import (
     Variant,
 )
 from components.errors import CompressionError
+from components.export import ServedNetwork, export_onnx, torch_answers
 from components.files import whole_folder
 from components.inference import answers, latencies, open_graph
 from components.nets import build_network, build_preprocess

@@ -7,9 +7,10 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from components.contracts import ClassTarget, Epoch, Target
-from components.evaluate.palette import Palette
-from components.evaluate.plot import NARROW, WIDE, Plot, plot
-from components.evaluate.wording import NBSP, score
+from components.evaluate.wording import score
+from components.page.numbers import NBSP
+from components.page.palette import Palette
+from components.page.plot import NARROW, WIDE, Plot, plot
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The report: one HTML file that loads nothing, runs no script and takes every name from the data as hostile."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from components.contracts import (
     ClassComparison,
@@ -21,10 +21,10 @@ from components.evaluate.chapter import Chapter
 from components.evaluate.classes.chapter import classes_chapter
 from components.evaluate.figures import Standing
 from components.evaluate.findings import ClassDetail, Findings, Inputs, ValueDetail
-from components.evaluate.palette import DARK, LIGHT
 from components.evaluate.pictures import png_uri, thumbnail
-from components.evaluate.plot import Plot
 from components.evaluate.values.chapter import values_chapter
+from components.page.environment import page_environment
+from components.page.plot import Plot
 from components.params import Params
 
 
@@ -58,7 +58,6 @@ def render(params: Params, inputs: Inputs, findings: Findings) -> str:
             noun=inputs.fitted.inputs.kind.removesuffix("s"),
             findings=findings,
             evaluated=findings.evaluated,
-            palettes={"light": asdict(LIGHT), "dark": asdict(DARK)},
             plots=plots(inputs, findings),
             variants=variants,
             served=next(row.variant for row in variants if row.chosen),
@@ -69,14 +68,8 @@ def render(params: Params, inputs: Inputs, findings: Findings) -> str:
 
 
 def _environment(target: Target) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("components.evaluate", ""),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    plain = (wording.percent, wording.points, wording.count, wording.size, wording.milliseconds, wording.p_value)
+    environment = page_environment("components.evaluate")
+    plain = (wording.points, wording.count, wording.size, wording.milliseconds, wording.p_value)
     environment.filters |= {function.__name__: function for function in (*plain, wording.quantity, thumbnail, png_uri)}
     environment.filters |= {
         "score": partial(wording.score, target),

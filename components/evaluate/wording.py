@@ -3,15 +3,9 @@
 from components.contracts import ImageInputs, RowInputs, Target, TextInputs
 from components.contracts import Inputs as ModelInputs
 from components.evaluate.findings import Findings, Inputs
+from components.page.numbers import NBSP
 from components.params import Params, Section
 from components.tasks.score import shown_difference, shown_score
-
-NBSP = "\u00a0"
-
-
-def percent(share: float, digits: int = 1) -> str:
-    """0.9143 → ``91.4 %``."""
-    return f"{share * 100:.{digits}f}{NBSP}%"
 
 
 def points(difference: float) -> str:

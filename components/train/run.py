@@ -41,7 +41,7 @@ BEST, RESUME = "best.safetensors", "resume.safetensors"
 
 def run(params: Params, settings: Settings) -> None:
     """Runs the stage."""
-    _quiet()
+    quiet()
     keep_freed_memory()
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     check_machine(params.train)
@@ -91,7 +91,7 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
         stopping = Stopping("validation_score", mode="max", patience=rule.patience, min_delta=rule.min_delta)
         callbacks = [*callbacks, stopping]
     trainer = _trainer(
-        params, [*callbacks, *checkpointing(state, train.checkpoint_every_steps * train.accumulate_batches)]
+        params, [*checkpointing(state, train.checkpoint_every_steps * train.accumulate_batches), *callbacks]
     )
     resume = state / RESUME
     trainer.fit(module, datamodule=data, ckpt_path=resume if resume.exists() else None)
@@ -192,7 +192,7 @@ def network_weights(checkpoint: Path) -> bytes:
     return save({name: value.contiguous() for name, value in weights.items()})
 
 
-def _quiet() -> None:
+def quiet() -> None:
     """Lightning's advice that does not apply: the loader needs no workers, and hooks of the module are meant to win."""
     advice = "have many workers|exists and is not empty|LeafSpec|TreeSpec|You have overridden|all_gather is deprecated"
     warnings.filterwarnings("ignore", message=f".*({advice}).*")

@@ -5,7 +5,7 @@ import math
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import EarlyStopping
 
-from components.errors import TrainingError
+from components.errors import TrainingDiverged
 
 
 class Stopping(EarlyStopping):
@@ -25,11 +25,11 @@ def require_finite(epoch: int, row: dict[str, float]) -> None:
         row: what was measured of it.
 
     Raises:
-        TrainingError: a measure is infinite or not a number.
+        TrainingDiverged: a measure is infinite or not a number.
     """
     broken = [name for name, value in row.items() if not math.isfinite(value)]
     if broken:
-        raise TrainingError(
+        raise TrainingDiverged(
             f"The training diverged: {' and '.join(broken)} of epoch {epoch} is not a finite number. "
             "Lower train.optimizer.learning_rate, or clip the gradient with train.gradient_clip."
         )

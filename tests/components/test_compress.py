@@ -7,7 +7,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from components.compress.choice import choose, refusal
-from components.compress.export import ServedNetwork, export_onnx
 from components.compress.run import run
 from components.contracts import (
     COMPRESSED,
@@ -21,6 +20,7 @@ from components.contracts import (
     Variant,
 )
 from components.errors import CompressionError
+from components.export import ServedNetwork, export_onnx
 from components.inference import latencies, open_graph
 from components.nets import build_network, build_preprocess
 from components.params import Params, load_params

@@ -3,9 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from components.compress.export import ServedNetwork, export_onnx
 from components.compress.quantize import quantize_int8
 from components.contracts import ClassTarget
+from components.export import ServedNetwork, export_onnx
 from components.inference import answers, open_graph
 from components.nets import build_preprocess
 from components.params.sections import QuantizationParams

@@ -5,8 +5,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from components.compress.export import ServedNetwork, export_onnx
 from components.contracts import ClassTarget, Inputs, TextInputs
+from components.export import ServedNetwork, export_onnx
 from components.nets import build_preprocess
 from components.params.sections import NetworkParams
 from tests.components.nets_samples import NETWORKS, network, raw_samples

@@ -28,9 +28,9 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from components.compress.export import ServedNetwork, export_onnx
 from components.contracts import ClassTarget, ImageInputs, Inputs
 from components.errors import DataError, ParamsError
+from components.export import ServedNetwork, export_onnx
 from components.nets import Network, build_preprocess, count_parameters
 from components.nets.efficientnet import CHANNELS, MEAN, STD, EfficientNetLite0, SameConv
 from components.params.sections import PretrainedParams

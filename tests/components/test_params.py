@@ -170,7 +170,7 @@ def test_any_text_is_valid_or_told(text: str) -> None:
 @given(st.data())
 def test_any_value_anywhere_is_valid_or_told_with_its_place(data: st.DataObject) -> None:
     node, place = YAML(typ="safe").load(TEXT), []
-    while isinstance(node, dict):
+    while isinstance(node, dict) and place[-1:] != ["space"]:  # whose keys have dots in them
         place.append(data.draw(st.sampled_from(sorted(node))))
         node = node[place[-1]]
     value = data.draw(st.none() | st.booleans() | st.integers() | st.floats() | st.just("?") | st.just([]))

@@ -22,6 +22,8 @@ PAGE = REPOSITORY / "docs" / "catalogue.md"
 FILES = [REPOSITORY / "params.yaml", *sorted((REPOSITORY / "presets").glob("*.yaml"))]
 WITHOUT_LINE, WITHOUT_TEST, COMMAND = "always", "none yet", "tunesmith "
 COLUMNS = 5
+SPACE, ANY_KEY = ("sweep", "space"), "*"
+"""Where a file has keys of its own choice, and what stands for each of them."""
 
 Place = tuple[str, ...]
 
@@ -122,7 +124,10 @@ def leaves(row: Technique) -> Iterator[tuple[Place, str]]:
     def walk(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
         if isinstance(value, dict):
             for key, inner in value.items():
-                yield from walk(inner, (*place, key))
+                yield from walk(inner, (*place, ANY_KEY if place == SPACE else key))
+        elif isinstance(value, list):
+            for inner in value:
+                yield from walk(inner, place)
         elif isinstance(value, str):
             yield place, value
 
@@ -131,7 +136,8 @@ def leaves(row: Technique) -> Iterator[tuple[Place, str]]:
 
 def choices() -> set[tuple[Place, str]]:
     """Every word that a params file may choose among, with its place."""
-    return {choice for task in TASKS for choice in choices_below(task, ())}
+    found = {choice for task in TASKS for choice in choices_below(task, ())}
+    return {choice for choice in found if "then" not in choice[0]}  # what a condition holds is chosen without it, too
 
 
 def choices_below(section: type[Section], place: Place) -> Iterator[tuple[Place, str]]:
@@ -142,6 +148,8 @@ def choices_below(section: type[Section], place: Place) -> Iterator[tuple[Place,
 def choices_of(annotation: Any, place: Place) -> Iterator[tuple[Place, str]]:
     if isinstance(annotation, type) and issubclass(annotation, Section):
         yield from choices_below(annotation, place)
+    elif get_origin(annotation) is dict:
+        yield from choices_of(get_args(annotation)[1], (*place, ANY_KEY))
     elif get_origin(annotation) is Literal:
         yield from ((place, word) for word in get_args(annotation) if isinstance(word, str))
     else:

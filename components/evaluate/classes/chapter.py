@@ -9,7 +9,8 @@ from components.evaluate.chapter import Chapter
 from components.evaluate.classes import figures
 from components.evaluate.classes.mistakes import Confusion, confused_pairs, most_mistaken
 from components.evaluate.findings import ClassDetail, Inputs
-from components.evaluate.wording import count, percent
+from components.evaluate.wording import count
+from components.page.numbers import percent
 
 MATRIX_CLASSES = 24
 """Classes of the confusion matrix, at most: more could not be read."""

@@ -6,9 +6,9 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from components.evaluate.classes.metrics import CalibrationBins, wilson_interval
-from components.evaluate.palette import Palette
-from components.evaluate.plot import WIDE, Plot, plot
-from components.evaluate.wording import NBSP, percent
+from components.page.numbers import NBSP, percent
+from components.page.palette import Palette
+from components.page.plot import WIDE, Plot, plot
 
 
 def reliability_plot(bins: CalibrationBins) -> Plot:

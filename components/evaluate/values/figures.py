@@ -7,8 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from numpy.typing import NDArray
 
-from components.evaluate.palette import Palette
-from components.evaluate.plot import WIDE, Plot, plot
+from components.page.palette import Palette
+from components.page.plot import WIDE, Plot, plot
 
 CELLS = 45
 """Hexagons across the figure."""

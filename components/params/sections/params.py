@@ -24,6 +24,7 @@ from components.params.sections.prepare import (
     TextPrepareParams,
 )
 from components.params.sections.section import Section
+from components.params.sections.sweep import SweepParams
 from components.params.sections.train import (
     ImageClassificationTrainParams,
     RowRegressionTrainParams,
@@ -51,6 +52,7 @@ class CommonParams(Section):
     compress: CompressParams
     evaluate: EvaluateParams
     gate: GateParams
+    sweep: SweepParams | None = Field(description="What `tunesmith sweep` may vary; null: there is nothing to search.")
 
     @model_validator(mode="after")
     def _checkpoint_is_fetched(self) -> Self:

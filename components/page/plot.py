@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from components.evaluate.palette import DARK, LIGHT, Palette
+from components.page.palette import DARK, LIGHT, Palette
 
 WIDE, NARROW = (4.0, 3.1), (3.3, 2.5)
 """Width and height of a figure that takes a half or a third of the page, in inches."""

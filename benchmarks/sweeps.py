@@ -1,0 +1,102 @@
+"""Sweeps: how soon each strategy finds a good model, and what the search costs beyond its trainings.
+
+The digits of scikit-learn and a small network, so that many trials fit into minutes; a wide space, in which most trials
+come to nothing. Every strategy has the same seeds and the same space, one trial a processor, and is stopped when it has
+reached the target. The hand-written loop trains the same configurations one after the other in one process.
+"""
+
+import json
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.ratio import Ratio
+from benchmarks.workspace import timed, workspace
+
+SEEDS = 5
+TARGET = 0.985
+"""Validation accuracy; some one in thirty of the random trials reaches it."""
+SPACE = {
+    "train.optimizer.learning_rate": {"kind": "loguniform", "low": 1e-5, "high": 1.0},
+    "train.optimizer.weight_decay": {"kind": "loguniform", "low": 1e-4, "high": 1.0},
+    "train.network.dropout": {"kind": "uniform", "low": 0.0, "high": 0.8},
+    "train.loss.label_smoothing": {"kind": "uniform", "low": 0.0, "high": 0.5},
+}
+RANDOM = {"name": "random"}
+ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
+NONE = {"name": "none"}
+STRATEGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "random search": (RANDOM, NONE),
+    "ASHA": (RANDOM, ASHA),
+    "bayes + ASHA": ({"name": "bayes", "model": "tpe", "random_trials": 8}, ASHA),
+    "coarse to fine": (
+        {"name": "coarse_to_fine", "coarse_share": 0.2, "best": 2, "neighbourhood": 0.25, "fine": "random"},
+        NONE,
+    ),
+}
+TRIALS, EPOCHS = 60, 9
+LOOP_TRIALS = 8
+
+
+def main() -> list[Ratio]:
+    """Measures how soon each strategy is there, and what the search costs beyond its trainings."""
+    with workspace() as root:
+        prepare(root)
+        times = {name: [seconds_to_target(root, name, seed) for seed in range(SEEDS)] for name in STRATEGIES}
+        overhead = [overhead_of_search(root, seed) for seed in range(3)]
+    plain = times.pop("random search")
+    return [
+        *(speed_up(name, plain, taken) for name, taken in times.items()),
+        Ratio.of(
+            "sweep: the search / a hand-written loop over the same trials",
+            overhead,
+            "≤ 1.15",
+            f"{LOOP_TRIALS} trials of {EPOCHS} epochs, one at a time; with Ray's start",
+        ),
+    ]
+
+
+def speed_up(name: str, plain: list[float], taken: list[float]) -> Ratio:
+    """Time of random search over that of a strategy: of the medians over the seeds; the spread is that of the seeds."""
+    ratios = sorted(one / other for one, other in zip(plain, taken, strict=True))
+    return Ratio(
+        f"sweep: time to {TARGET:.1%} by random search / by {name}",
+        median(plain) / median(taken),
+        "≥ 3.0",
+        (ratios[0], ratios[-1]),
+        f"{SEEDS} seeds; medians {median(plain):.0f} s and {median(taken):.0f} s, after the first trial has begun",
+    )
+
+
+def prepare(root: Path) -> None:
+    """The digits as a folder of images, through the line as far as a sweep needs it."""
+    from tests.line.kinds import IMAGES
+
+    IMAGES.prepare(root)
+    timed(["dvc", "repro", "--quiet", "augment"], root)
+
+
+def seconds_to_target(root: Path, name: str, seed: int) -> float:
+    """Until the best trial so far has reached the target; all the time that was spent, if none has."""
+    strategy, scheduler = STRATEGIES[name]
+    asked = {"strategy": strategy, "scheduler": scheduler, "seed": seed, "target": TARGET, "trials": TRIALS}
+    return float(_worker(root, "search", asked)["seconds"])
+
+
+def overhead_of_search(root: Path, seed: int) -> float:
+    """Wall-clock time of a search from its command to its end, over that of a loop."""
+    asked = {"strategy": RANDOM, "scheduler": NONE, "seed": seed, "target": 2.0, "trials": LOOP_TRIALS}
+    searched, _ = timed(_command("search", asked | {"alone": True}), root)
+    looped, _ = timed(_command("loop", asked), root)
+    return searched / looped
+
+
+def _worker(root: Path, what: str, asked: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(timed(_command(what, asked), root)[1].splitlines()[-1])
+    return found
+
+
+def _command(what: str, asked: dict[str, Any]) -> list[str]:
+    given = asked | {"space": SPACE, "epochs": EPOCHS}
+    return [sys.executable, "-m", "benchmarks.sweep_worker", what, json.dumps(given)]

@@ -1,0 +1,80 @@
+"""Ray: a cluster of its own for the length of a sweep, or the one of the settings."""
+
+import contextlib
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from components.errors import SettingsError
+from components.files import write_bytes
+from components.settings import TELEMETRY_OFF, Settings
+
+LOOPBACK = "127.0.0.1"
+ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+"""What keeps Ray on loopback, where it is for one machine alone: elsewhere it asks for an address others can reach."""
+QUIET = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_TRAIN_ENABLE_V2_MIGRATION_WARNINGS": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "30",
+    "TUNE_GLOBAL_CHECKPOINT_S": "86400",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+"""Ray's own tables, logs and records stay off: the journal has them. An actor waits for a training to end."""
+
+
+@contextlib.contextmanager
+def ray_cluster(settings: Settings) -> Iterator[None]:
+    """Connects this process to Ray, and leaves it again.
+
+    Raises:
+        SettingsError: there is no cluster at the address of the settings.
+    """
+    for name, value in (QUIET if settings.ray_address else QUIET | ON_LOOPBACK).items():
+        os.environ.setdefault(name, value)
+    token = settings.home.resolve() / "keys" / "ray.token"
+    if not token.exists():
+        write_bytes(token, secrets.token_hex(32).encode(), mode=0o600)
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
+    import ray
+
+    scratch = Path(tempfile.mkdtemp(prefix="tunesmith-ray-"))  # a socket's path may not be longer than 107 bytes
+    try:
+        _connect(settings, scratch)
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _connect(settings: Settings, scratch: Path) -> None:
+    import ray
+
+    common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if settings.ray_address is None:
+        ray.init(
+            num_cpus=len(os.sched_getaffinity(0)),
+            include_dashboard=False,
+            _temp_dir=str(scratch),
+            _node_ip_address=LOOPBACK,
+            object_store_memory=100 * 2**20,  # trials share their data through the memory map of its files
+            **common,
+        )
+        return
+    try:
+        environment = {**TELEMETRY_OFF, **QUIET, "PYTHONPATH": str(Path.cwd())}
+        ray.init(address=settings.ray_address, runtime_env={"env_vars": environment}, **common)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise SettingsError(
+            f"No Ray cluster answers at TUNESMITH_RAY_ADDRESS={settings.ray_address}: {error} Start one there with "
+            "`ray start --head`, or take the setting away to let Ray run in this process."
+        ) from None

@@ -1,0 +1,173 @@
+"""One trial, as a Ray worker runs it: a training that reports every epoch, and goes on where it was killed."""
+
+import contextlib
+import hashlib
+import json
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from filelock import FileLock
+from pytorch_lightning import LightningModule, Trainer
+from pytorch_lightning.callbacks import Callback, Checkpoint
+from ray import tune
+
+from components.contracts import PREPARED, LabelledArrays, Preprocessing
+from components.errors import TrainingDiverged
+from components.export import ServedNetwork, export_onnx
+from components.files import read_json, write_json
+from components.inference import latencies, open_graph
+from components.nets import build_network, build_preprocess
+from components.params import Params
+from components.sweep.space import CHECKED, Values, applied, tree_of
+from components.sweep.workspace import trial_workspace
+from components.train.allocator import keep_freed_memory
+from components.train.history import History
+from components.train.learner import Learner
+from components.train.optimizers import build_optimizer
+from components.train.run import RESUME, fit, quiet
+from components.train.schedules import Schedule
+
+GRAPH = "graph.onnx"
+SAID = "said"
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all trials of a sweep have in common; it travels to every worker.
+
+    Attributes:
+        root: of the workspace, the same on every node.
+        folder: of the sweep, the same on every node.
+        base: params.yaml with the epochs of a trial, as JSON.
+        threads: of a trial.
+        costly: whether its graph is measured.
+        exchanging: whether trials go on from the weights of others.
+    """
+
+    root: Path
+    folder: Path
+    base: str
+    threads: int
+    costly: bool
+    exchanging: bool
+
+    def params(self, values: Values) -> Params:
+        """params.yaml as a trial has it."""
+        return CHECKED.validate_python(applied(json.loads(self.base), values))
+
+    def state(self, number: int) -> Path:
+        """Folder of the checkpoints of a trial."""
+        return self.folder / "trials" / f"{number:05d}"
+
+
+def run_trial(config: dict[str, Any], job: Job) -> None:
+    """Trains one trial, and reports to Ray: first its costs, if they are asked for, then every epoch, then its end.
+
+    What fails by itself would fail again, and is reported; a worker or a node that dies is Ray's to replace.
+    """
+    number, values = config["number"], config["values"]
+    quiet()
+    keep_freed_memory()
+    torch.set_num_threads(job.threads)
+    try:
+        params = job.params(values)
+        workspace = trial_workspace(job.root, job.folder, job.params({}), params)
+        with contextlib.chdir(workspace):
+            _train(job, params, number, values)
+    except TrainingDiverged as error:
+        tune.report(said("diverged", fault=str(error)))
+    except Exception as error:  # noqa: BLE001  whatever it is, the sweep goes on, and shows it
+        tune.report(said("failed", fault=f"{type(error).__name__}: {error}"))
+
+
+def _train(job: Job, params: Params, number: int, values: Values) -> None:
+    fitted = Preprocessing.read(PREPARED / "preprocessing.json")
+    if job.costly:
+        tune.report(said("costs", costs=costs_of(params, fitted, job.folder)))
+    state = job.state(number)
+    state.mkdir(parents=True, exist_ok=True)
+    if job.exchanging and (given := tune.get_checkpoint()):
+        with given.as_directory() as folder:
+            shutil.copy(Path(folder) / RESUME, state / RESUME)
+    history = History()
+    reporter = Reporter(history, state, values, exchanging=job.exchanging)
+    fit(params, fitted, state, [history, reporter, *([Adopting()] if job.exchanging else [])])
+    tune.report(said("complete"))
+
+
+def said(event: str, **details: Any) -> dict[str, Any]:
+    """What is reported of an event, as one text: Ray would take maps apart."""
+    return {SAID: json.dumps({"event": event, **details})}
+
+
+class Reporter(Checkpoint):
+    """Reports an epoch to Ray once its checkpoint is on disk: Lightning calls checkpoints after all else."""
+
+    def __init__(self, history: History, state: Path, values: Values, *, exchanging: bool) -> None:
+        self.history, self.state, self.values, self.exchanging = history, state, values, exchanging
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Reports the row of the epoch, and the best score so far."""
+        row = self.history.epochs[-1]
+        score = max(epoch["validation_score"] for epoch in self.history.epochs)
+        report = {**said("epoch", row=row, values=self.values), "score": score, "epoch": row["epoch"]}
+        if not self.exchanging:
+            tune.report(report)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(self.state / RESUME, folder)
+            tune.report(report, checkpoint=tune.Checkpoint.from_directory(folder))
+
+
+class Adopting(Callback):
+    """Lets a training that goes on from another one's checkpoint have hyperparameters of its own.
+
+    What the checkpoint has of the optimizer are the other one's.
+    """
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Sets what params.yaml says of the optimizer in each of its groups, and the learning rate of the step anew."""
+        learner, (optimizer,) = cast(Learner, pl_module), trainer.optimizers
+        schedule = cast(Schedule, trainer.lr_scheduler_configs[0].scheduler)
+        fresh = build_optimizer(learner.params.train, learner.network).param_groups
+        for group, wanted in zip(optimizer.param_groups, fresh, strict=True):
+            group.update({name: value for name, value in wanted.items() if name != "params"})
+        schedule.base_lrs = [group["lr"] for group in fresh]
+        schedule.refresh()
+
+
+def costs_of(params: Params, fitted: Preprocessing, folder: Path) -> dict[str, float]:
+    """What the fp32 graph of a network costs, whatever its weights: measured once for each network, one at a time.
+
+    Args:
+        params: as the trial has it.
+        fitted: to its data.
+        folder: of the sweep.
+
+    Returns:
+        ``latency_ms``: median time of one inference of one validation sample, one thread; ``kilobytes``: size.
+    """
+    network = tree_of(params)["train"]["network"]
+    key = hashlib.sha256(json.dumps([network, fitted.model_dump(mode="json")], sort_keys=True).encode()).hexdigest()
+    known = folder / "costs" / f"{key[:16]}.json"
+    known.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(known.parent / ".lock"):
+        if not known.exists():
+            write_json(known, _measured(params, fitted))
+    found: dict[str, float] = read_json(known)
+    return found
+
+
+def _measured(params: Params, fitted: Preprocessing) -> dict[str, float]:
+    network = build_network(params.train, fitted.inputs, fitted.target.width)
+    served = ServedNetwork(build_preprocess(fitted.inputs), network, fitted.target).eval()
+    samples = LabelledArrays.load(PREPARED / "validation").inputs
+    with tempfile.TemporaryDirectory() as scratch:
+        graph = Path(scratch) / GRAPH
+        export_onnx(served, samples, graph)
+        taken = latencies({GRAPH: open_graph(graph)}, {GRAPH: samples}, 1, params.compress.latency_repeats)
+        return {"latency_ms": taken[GRAPH].p50, "kilobytes": graph.stat().st_size / 1000}

@@ -1,0 +1,56 @@
+"""The Prefect flow ``sweep``; to be imported inside :func:`flows.orchestrator.prefect_server`."""
+
+from prefect import flow, get_run_logger
+from prefect.artifacts import create_markdown_artifact
+
+from components.errors import SettingsError
+from components.settings import load_settings
+from components.sweep.record import Sweep, Trial, summary_values
+from flows.line import run_line
+from flows.sweep import apply, search_with, verdict
+
+
+class Log:
+    """Hears of the trials, and writes their ends into the log of the flow's run."""
+
+    def changed(self, trial: Trial) -> None:
+        """Says how a trial has ended."""
+        if trial.state != "running":
+            get_run_logger().info(
+                "trial %s: %s %s %s", trial.number, trial.state, trial.score, summary_values(trial.values)
+            )
+
+
+@flow(name="sweep", result_serializer="json")
+def sweep(applying: bool = False) -> Sweep:
+    """Searches for better hyperparameters, and writes them into params.yaml if it is told to; the gate decides then.
+
+    Args:
+        applying: whether the winner is written into params.yaml and the line run.
+
+    Returns:
+        What was found.
+
+    Raises:
+        TunesmithError: as :func:`flows.sweep.search`.
+    """
+    settings = load_settings()
+    found = search_with(settings, [Log()])
+    create_markdown_artifact(key="sweep", markdown=verdict(found), description="What the sweep says.")
+    if applying and apply(found, None):
+        run_line(settings)
+    return found
+
+
+def serve(cron: str, *, applying: bool) -> None:
+    """Runs the flow at the times of a schedule, until the process is interrupted.
+
+    Raises:
+        SettingsError: the times cannot be read.
+    """
+    try:
+        sweep.serve(name="sweep", cron=cron, parameters={"applying": applying})
+    except ValueError as error:
+        raise SettingsError(
+            f"--cron '{cron}' is no schedule: {error}. Five fields are wanted, such as '0 3 * * 6'."
+        ) from None
