@@ -93,7 +93,7 @@ def shown(trials: Sequence[Trial]) -> list[Trial]:
     running = [trial for trial in trials if trial.state == "running"]
     ended = [trial for trial in trials if trial.state != "running"]
     ended.sort(key=lambda trial: (trial.score is None, -(trial.score or 0.0), trial.number))
-    return [*ended[: SHOWN - len(running)], *running]
+    return [*ended[: max(0, SHOWN - len(running))], *running]
 
 
 def search(settings: Settings, console: Console) -> Sweep:

@@ -17,6 +17,8 @@ def with_values(text: str, values: Mapping[str, Any]) -> str:
         text: of a params file that is valid.
         values: by their dotted places; the sections around them are there. A section is written in one line.
     """
+    if not values:
+        return text  # in its author's own layout
     yaml = YAML(typ="rt", pure=True)
     yaml.preserve_quotes = True
     yaml.width = 4096

@@ -50,10 +50,28 @@ def ray_cluster(settings: Settings) -> Iterator[None]:
     scratch = Path(tempfile.mkdtemp(prefix="tunesmith-ray-"))  # a socket's path may not be longer than 107 bytes
     try:
         _connect(settings, scratch)
+        require_room(settings, ray.cluster_resources())
         yield
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def require_room(settings: Settings, resources: dict[str, float]) -> None:
+    """Makes sure that a trial fits somewhere: Ray would wait for a processor that never comes.
+
+    Raises:
+        SettingsError: it does not.
+    """
+    for name, setting, wanted in (
+        ("CPU", "TUNESMITH_TRIAL_THREADS", float(settings.trial_threads)),
+        ("GPU", "TUNESMITH_TRIAL_GPUS", settings.trial_gpus),
+    ):
+        if wanted > resources.get(name, 0.0):
+            raise SettingsError(
+                f"{setting}={wanted:g}, and Ray has {resources.get(name, 0.0):g} {name} here. Ask for less, or name a "
+                "larger cluster in TUNESMITH_RAY_ADDRESS."
+            )
 
 
 def _connect(settings: Settings, scratch: Path) -> None:
@@ -62,6 +80,7 @@ def _connect(settings: Settings, scratch: Path) -> None:
     common = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if settings.ray_address is None:
         ray.init(
+            address="local",  # whatever RAY_ADDRESS says in this shell
             num_cpus=len(os.sched_getaffinity(0)),
             include_dashboard=False,
             _temp_dir=str(scratch),

@@ -1,5 +1,6 @@
 """The checkpoints of a sweep within their quota: the best are kept."""
 
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from components.train.run import RESUME
 
 class Quota:
     """Deletes what an ended trial needs no more, and the worst of the rest where the quota is exceeded.
+
+    What running trials go on from counts, but is never deleted.
 
     Attributes:
         folder: with a folder for each trial.
@@ -26,15 +29,26 @@ class Quota:
         if trial.state == "running" or self.trials is None:
             return
         (self._of(trial) / RESUME).unlink(missing_ok=True)
-        ended = [each for each in self.trials.records() if each.state != "running"]
-        for worst in sorted(ended, key=lambda each: (each.score is not None, each.score or 0.0)):
-            if self.used() <= self.megabytes * 1e6:
-                return
-            shutil.rmtree(self._of(worst), ignore_errors=True)
+        excess = _bytes(self.folder) - self.megabytes * 1e6
+        if excess > 0:
+            self._free(excess, [each for each in self.trials.records() if each.state != "running"])
 
-    def used(self) -> int:
-        """Bytes of all checkpoints."""
-        return sum(file.stat().st_size for file in self.folder.rglob("*") if file.is_file())
+    def _free(self, excess: float, ended: list[Trial]) -> None:
+        """Deletes the checkpoints of the worst trials, until so many bytes are free."""
+        for worst in sorted(ended, key=lambda each: (each.score is not None, each.score or 0.0)):
+            if excess <= 0:
+                return
+            excess -= _bytes(self._of(worst))
+            shutil.rmtree(self._of(worst), ignore_errors=True)
 
     def _of(self, trial: Trial) -> Path:
         return self.folder / f"{trial.number:05d}"
+
+
+def _bytes(folder: Path) -> int:
+    """Of all files below a folder; one that is renamed at this moment is left out."""
+    total = 0
+    for file in folder.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            total += file.lstat().st_size if file.is_file() else 0
+    return total

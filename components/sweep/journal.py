@@ -18,6 +18,7 @@ class Journal(BaseJournalBackend):
 
     Attributes:
         path: the file; its folder exists.
+        starts: where each line that was read begins, and where the next one will.
     """
 
     def __init__(self, path: Path) -> None:
@@ -25,11 +26,17 @@ class Journal(BaseJournalBackend):
         path.touch()
         whole = path.read_bytes().rfind(b"\n") + 1
         os.truncate(path, whole)  # what a killed process has half written was never answered for
+        self.starts = [0]
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """The lines from a number on, from 0."""
-        with self.path.open(encoding="utf-8") as lines:
-            yield from (json.loads(line) for number, line in enumerate(lines) if number >= log_number_from)
+        with self.path.open("rb") as lines:
+            lines.seek(self.starts[min(log_number_from, len(self.starts) - 1)])
+            for number, line in enumerate(lines, min(log_number_from, len(self.starts) - 1)):
+                if number + 1 == len(self.starts):
+                    self.starts.append(self.starts[-1] + len(line))
+                if number >= log_number_from:
+                    yield json.loads(line)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Writes lines, and waits for the disk."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.contracts import PREPARED, Preprocessing
+from components.errors import ParamsError
 from components.files import whole_folder, write_text
 from components.lineage import git_state
 from components.params import Params
@@ -15,9 +16,10 @@ from components.sweep.cluster import ray_cluster
 from components.sweep.disk import Quota
 from components.sweep.record import RECORD, REPORT, Listener, Sweep, best, front
 from components.sweep.report import render
-from components.sweep.space import Tree, applied, check_space, tree_of
+from components.sweep.space import Tree, check_space, shortened, tree_of
 from components.sweep.tracking import Tracking
 from components.sweep.trials import Trials
+from components.train.machine import check_machine
 
 LIVES = 3
 """How often a trial is begun again whose process or node has died."""
@@ -37,13 +39,20 @@ def search(
         listeners: that hear of every event.
 
     Raises:
-        ParamsError: the space cannot be run.
+        ParamsError: the space cannot be run, or trials would need several devices.
+        TrainingError: this machine lacks what ``train`` asks for.
         SettingsError: there is no Ray cluster at the address of the settings.
         RegistryError: the tracking store cannot be reached.
     """
-    check_space(section.space, params)
+    check_machine(params.train)
+    if params.train.devices != 1:
+        raise ParamsError(
+            "A trial of a sweep trains on one device. Set train.devices: 1 and train.strategy: auto."
+        )
+    short = shortened(params, section.budget.epochs)
+    check_space(section.space, short)
     folder.mkdir(parents=True, exist_ok=True)
-    base = applied(tree_of(params), {"train.epochs": section.budget.epochs})
+    base = tree_of(short)
     target = Preprocessing.read(PREPARED / "preprocessing.json").target
     tracking = Tracking(params, settings, folder, target)
     quota = Quota(folder / "trials", section.budget.megabytes)
@@ -80,14 +89,13 @@ def run_on_ray(trials: Trials, base: Tree, seed: int, settings: Settings, folder
 
     section = trials.section
     scheduler = section.scheduler
-    exchanging = isinstance(scheduler, PbtParams)
     job = Job(
         root=Path.cwd(),
         folder=folder,
         base=json.dumps(base),
         threads=settings.trial_threads,
         costly=bool(section.constraints) or len(section.objectives) > 1,
-        exchanging=exchanging,
+        exchange=scheduler.every_epochs if isinstance(scheduler, PbtParams) else 0,
     )
     resources = {"cpu": settings.trial_threads, "gpu": settings.trial_gpus}
     tuner = tune.Tuner(

@@ -38,7 +38,9 @@ CHECKED: TypeAdapter[Params] = TypeAdapter(AnyParams)
 SWEPT = ("seed", "prepare", "augment", "train")
 """What a trial may set: other sections decide which samples are compared, or what happens after training."""
 DIGITS = 4
-"""Significant digits of a value: more mean nothing, and a person has to read them in params.yaml."""
+"""Significant digits of a drawn value: more mean nothing, and a person has to read them in params.yaml."""
+EXACT = 12
+"""Those of a value that was asked for: all but the noise of adding steps."""
 
 
 def tree_of(params: Params) -> Tree:
@@ -47,13 +49,22 @@ def tree_of(params: Params) -> Tree:
 
 
 def applied(tree: Tree, values: Values) -> Tree:
-    """A copy of the tree with the values set in it; a missing last key is added."""
+    """A copy of the tree with the values set in it; a missing last key is added.
+
+    Raises:
+        ParamsError: a value stands in a section that the tree does not have.
+    """
     changed = copy.deepcopy(tree)
     for place, value in values.items():
         *sections, name = place.split(".")
-        node = changed
+        node: Any = changed
         for key in sections:
-            node = node[key]
+            node = node.get(key)
+            if not isinstance(node, dict):
+                raise ParamsError(
+                    f"{place}: there is no section {key} here. Set one in params.yaml, or let a choice that stands "
+                    "before it in the space give one."
+                )
         node[name] = copy.deepcopy(value)
     return changed
 
@@ -85,12 +96,10 @@ def suggested(dimension: Dimension, place: str, trial: Trial) -> Any:
     """One value that Optuna suggests."""
     value = _asked(trial, place, distribution(dimension))
     match dimension:
-        case Choice() | Grid():
+        case Choice() | Grid() | Quantised():
             return listed(dimension)[value]
         case Integer():
             return value
-        case Quantised():
-            return rounded(value)
         case Uniform(low=low, high=high) | LogUniform(low=low, high=high):
             return min(max(rounded(value), low), high)
 
@@ -114,10 +123,10 @@ def distribution(dimension: AnyDimension) -> BaseDistribution:
             return distribution(then)
         case Choice() | Grid():
             return CategoricalDistribution(range(len(listed(dimension))))
+        case Quantised():
+            return IntDistribution(0, len(listed(dimension)) - 1)
         case Integer(low=low, high=high, log=log):
             return IntDistribution(low, high, log=log)
-        case Quantised(low=low, step=step):
-            return FloatDistribution(low, listed(dimension)[-1], step=step)
         case Uniform(low=low, high=high) | LogUniform(low=low, high=high):
             return FloatDistribution(low, high, log=isinstance(dimension, LogUniform))
 
@@ -127,7 +136,7 @@ def drawn(dimension: AnyDimension, value: Any) -> Any:
     match dimension:
         case Conditional(then=then):
             return drawn(then, value)
-        case Choice() | Grid():
+        case Choice() | Grid() | Quantised():
             values = listed(dimension)
             return values.index(value) if value in values else None
         case _:
@@ -141,9 +150,9 @@ def standing(space: Space, tree: Tree) -> dict[str, Any] | None:
     return None if any(value is None for value in values.values()) else values
 
 
-def rounded(value: float) -> float:
-    """To a few significant digits."""
-    return float(f"{value:.{DIGITS}g}")
+def rounded(value: float, digits: int = DIGITS) -> float:
+    """To so many significant digits."""
+    return float(f"{value:.{digits}g}")
 
 
 def listed(dimension: Dimension) -> list[Any]:
@@ -157,9 +166,9 @@ def listed(dimension: Dimension) -> list[Any]:
             return list(values)
         case Grid(low=low, high=high, points=points, log=log):
             spread = np.geomspace if log else np.linspace
-            return [rounded(float(value)) for value in spread(low, high, points)]
+            return [rounded(float(value), EXACT) for value in spread(low, high, points)]
         case Quantised(low=low, high=high, step=step):
-            return [rounded(low + step * index) for index in range(math.floor((high - low) / step + 1e-9) + 1)]
+            return [rounded(low + step * index, EXACT) for index in range(math.floor((high - low) / step + 1e-9) + 1)]
         case Integer(low=low, high=high):
             return list(range(low, high + 1))
         case _:
@@ -182,6 +191,19 @@ def grid(space: Space, tree: Tree) -> list[Values]:
     return list(distinct.values())
 
 
+def shortened(params: Params, epochs: int) -> Params:
+    """params.yaml with the epochs of a trial.
+
+    Raises:
+        ParamsError: they are too few for something else in it, such as the warmup.
+    """
+    tree, changed = tree_of(params), {"train.epochs": epochs}
+    fault = _refused(tree, changed)
+    if fault:
+        raise ParamsError(f"sweep.budget.epochs: a trial of {epochs} epochs cannot be run. {fault}; nothing was run.")
+    return CHECKED.validate_python(applied(tree, changed))
+
+
 def check_space(space: Space, params: Params) -> None:
     """Makes sure before any work that every value of a space is one that params.yaml takes.
 
@@ -190,6 +212,7 @@ def check_space(space: Space, params: Params) -> None:
     """
     tree = tree_of(params)
     faults = [fault for place, dimension in space.items() for fault in _faults_of_place(place, dimension, tree)]
+    faults = faults or list(_faults_of_order(space))
     faults = faults or list(_faults_of_values(space, tree))
     if faults:
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
@@ -204,12 +227,30 @@ def _faults_of_place(place: str, dimension: AnyDimension, tree: Tree) -> Iterato
             f"{head} {section} may not be swept: it decides what the trials are compared on, or follows after them. "
             f"Vary {', '.join(SWEPT)}."
         )
+    elif place in ("train.devices", "train.strategy"):
+        yield f"{head} a trial trains on one device. Take it out of the space."
     elif place == "train.epochs":
         yield f"{head} the epochs of a trial are those of sweep.budget.epochs. Take it out of the space."
     else:
         named = [place, dimension.where] if isinstance(dimension, Conditional) else [place]
         for each in named:
             yield from (f"{head} {fault}" for fault in _unknown(each, tree))
+
+
+def _faults_of_order(space: Space) -> Iterator[str]:
+    """What a later place of the space would undo or decide: values are set in its order."""
+    places = list(space)
+    for place, dimension in space.items():
+        for later in places[places.index(place) + 1 :]:
+            if _holds(later, place):
+                yield f"  sweep.space.{place}: {later}, which stands behind it, would overwrite it. Write that first."
+            if isinstance(dimension, Conditional) and _holds(later, dimension.where):
+                yield f"  sweep.space.{place}: {later}, which decides about it, stands behind it. Write that first."
+
+
+def _holds(section: str, place: str) -> bool:
+    """Whether a place is another one, or lies below it."""
+    return place == section or place.startswith(f"{section}.")
 
 
 def _unknown(place: str, tree: Tree) -> Iterator[str]:
@@ -229,7 +270,7 @@ def _faults_of_values(space: Space, tree: Tree) -> Iterator[str]:
         told: set[str] = set()
         for value in extremes(inner):
             for others in _settings(space, tree, place):
-                fault = _refused(applied(tree, {**others, place: value}))
+                fault = _refused(tree, {**others, place: value})
                 if fault and fault not in told:
                     told.add(fault)
                     yield f"  sweep.space.{place}: {value!r} will not do: {fault}"
@@ -250,7 +291,13 @@ def extremes(dimension: Dimension) -> list[Any]:
 def _settings(space: Space, tree: Tree, place: str) -> Iterator[Values]:
     """What else is set where a dimension exists: the first values of the others, and what meets its condition."""
     dimension = space[place]
-    choices = {name: extremes(other) for name, other in space.items() if isinstance(other, Choice) and name != place}
+    decides = dimension.where if isinstance(dimension, Conditional) else ""
+    choices = {
+        name: listed(other)
+        for name, other in space.items()
+        if name != place
+        and (isinstance(other, Choice) or (isinstance(other, Grid | Quantised | Integer) and _holds(name, decides)))
+    }
     for combination in itertools.islice(itertools.product(*choices.values()), 256):
         chosen = dict(zip(choices, combination, strict=True))
         others = _filled(
@@ -262,14 +309,14 @@ def _settings(space: Space, tree: Tree, place: str) -> Iterator[Values]:
             yield others
 
 
-def _refused(tree: Tree) -> str | None:
-    """Why a tree is no params.yaml; None: it is one."""
+def _refused(tree: Tree, values: Values) -> str | None:
+    """Why a tree with some values is no params.yaml; None: it is one."""
     try:
-        CHECKED.validate_python(tree)
+        CHECKED.validate_python(applied(tree, values))
     except ValidationError as error:
         fault = error.errors()[0]
         where = ".".join(str(part) for part in fault["loc"][1:])
         return f"{where}: {fault['msg'].removeprefix('Value error, ')}"
-    except KeyError as error:
-        return f"there is no section {error}"
+    except ParamsError as error:
+        return str(error)
     return None

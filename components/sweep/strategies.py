@@ -5,7 +5,7 @@ import warnings
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
@@ -89,9 +89,13 @@ class CoarseToFineSampler(BaseSampler):
         return best[(trial.number - self.coarse) % len(best)]
 
     def _point(self, narrow: FloatDistribution | IntDistribution, value: float, trial: FrozenTrial) -> Any:
-        """A point of the fine grid: its trials count through the points, the first dimension fastest."""
-        count = (trial.number - self.coarse) // self.strategy.best + 1  # the middle of all is the good trial itself
-        place = count // FINE_POINTS ** len(trial.params) % FINE_POINTS
+        """A point of the fine grid: its trials count through the points, the first dimension fastest.
+
+        Count 0, the middle of all, is the good trial itself, and is left out.
+        """
+        ranges = sum(not isinstance(each, CategoricalDistribution) for each in trial.distributions.values())
+        count = (trial.number - self.coarse) // self.strategy.best + 1
+        place = count // FINE_POINTS**ranges % FINE_POINTS
         point: float = (value, narrow.low, narrow.high)[place]
         return point
 

@@ -45,7 +45,7 @@ class Job:
         base: params.yaml with the epochs of a trial, as JSON.
         threads: of a trial.
         costly: whether its graph is measured.
-        exchanging: whether trials go on from the weights of others.
+        exchange: epochs after which trials may go on from the weights of others; 0: they never do.
     """
 
     root: Path
@@ -53,7 +53,7 @@ class Job:
     base: str
     threads: int
     costly: bool
-    exchanging: bool
+    exchange: int
 
     def params(self, values: Values) -> Params:
         """params.yaml as a trial has it."""
@@ -90,12 +90,13 @@ def _train(job: Job, params: Params, number: int, values: Values) -> None:
         tune.report(said("costs", costs=costs_of(params, fitted, job.folder)))
     state = job.state(number)
     state.mkdir(parents=True, exist_ok=True)
-    if job.exchanging and (given := tune.get_checkpoint()):
+    if job.exchange and (given := tune.get_checkpoint()):
         with given.as_directory() as folder:
             shutil.copy(Path(folder) / RESUME, state / RESUME)
     history = History()
-    reporter = Reporter(history, state, values, exchanging=job.exchanging)
-    fit(params, fitted, state, [history, reporter, *([Adopting()] if job.exchanging else [])])
+    reporter = Reporter(history, state, values, job.exchange)
+    fit(params, fitted, state, [history, reporter, *([Adopting()] if job.exchange else [])])
+    reporter.report()
     tune.report(said("complete"))
 
 
@@ -107,15 +108,28 @@ def said(event: str, **details: Any) -> dict[str, Any]:
 class Reporter(Checkpoint):
     """Reports an epoch to Ray once its checkpoint is on disk: Lightning calls checkpoints after all else."""
 
-    def __init__(self, history: History, state: Path, values: Values, *, exchanging: bool) -> None:
-        self.history, self.state, self.values, self.exchanging = history, state, values, exchanging
+    def __init__(self, history: History, state: Path, values: Values, exchange: int) -> None:
+        self.history, self.state, self.values, self.exchange = history, state, values, exchange
+        self.reported = 0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """What an adopted checkpoint has of epochs is another trial's."""
+        self.reported = len(self.history.epochs) if self.exchange else 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Reports the row of the epoch, and the best score so far."""
-        row = self.history.epochs[-1]
+        """Reports what is new."""
+        self.report()
+
+    def report(self) -> None:
+        """Reports the epochs that this process has not reported: those before a kill may have reached nobody."""
+        for row in self.history.epochs[self.reported :]:
+            self.reported = len(self.history.epochs)
+            self._report(row)
+
+    def _report(self, row: dict[str, float]) -> None:
         score = max(epoch["validation_score"] for epoch in self.history.epochs)
         report = {**said("epoch", row=row, values=self.values), "score": score, "epoch": row["epoch"]}
-        if not self.exchanging:
+        if not self.exchange or row["epoch"] % self.exchange:
             tune.report(report)
             return
         with tempfile.TemporaryDirectory() as folder:

@@ -33,6 +33,10 @@ from components.sweep.strategies import build_sampler
 
 EPOCH = "epoch "
 """Before the number of an epoch: the key of its row."""
+CHANGED = "values of epoch "
+"""Before the number of an epoch: the key of its values, if they are not those that the trial began with."""
+WORST = -1.0
+"""The score of a trial that diverges before any other has one."""
 SPENT, PROCESSES = "seconds", "processes"
 
 
@@ -142,8 +146,13 @@ class Trials:
         self._open(number).set_user_attr("costs", costs)
         return all(costs[rule.cost] <= rule.at_most for rule in self.section.constraints)
 
-    def report(self, number: int, row: EpochRow) -> bool:
+    def report(self, number: int, row: EpochRow, values: Values | None = None) -> bool:
         """Takes down an epoch, and says whether the trial goes on.
+
+        Args:
+            number: of the trial.
+            row: of the epoch.
+            values: those of the epoch, which population-based training changes; None: those that were handed out.
 
         What the scheduler sees is the best score so far, never the last one. params.yaml as it is goes on to its end:
         all others are held against it.
@@ -151,20 +160,19 @@ class Trials:
         trial, key = self._open(number), f"{EPOCH}{row.epoch}"
         new = key not in trial.user_attrs  # after a kill or an exchange of weights, an epoch may come again
         trial.set_user_attr(key, row.model_dump())
+        if values is not None and values != trial.user_attrs["values"]:
+            trial.set_user_attr(f"{CHANGED}{row.epoch}", values)
         if new and len(self.section.objectives) == 1:
             trial.report(max(each.validation_score for each in _rows(self._frozen(number))), row.epoch)
         self.study.set_user_attr(SPENT, self.seconds)
         self._tell_listeners(number)
-        return number == 0 or len(self.section.objectives) > 1 or not trial.should_prune()
+        unjudged = number == 0 or len(self.section.objectives) > 1 or row.epoch >= self.section.budget.epochs
+        return unjudged or not trial.should_prune()
 
     def close_all(self, state: TrialState) -> None:
         """Ends every trial that has not ended."""
         for trial in self.study.get_trials(deepcopy=False, states=(Told.RUNNING,)):
             self.close(trial.number, state)
-
-    def change(self, number: int, values: Values) -> None:
-        """Takes down other values of a running trial: population-based training changes them."""
-        self._open(number).set_user_attr("values", values)
 
     def close(self, number: int, state: TrialState, fault: str | None = None) -> None:
         """Ends a trial. One that diverged counts as the worst so far, and not as none."""
@@ -184,32 +192,17 @@ class Trials:
     def _objectives(self, number: int) -> list[float]:
         record = self.record(number)
         values = [record.objective(name) for name in self.section.objectives]
-        ended = [self.record(each.number) for each in self.study.get_trials(deepcopy=False, states=(Told.COMPLETE,))]
-        worst = min((each.score for each in ended if each.score is not None), default=0.0)
+        ended = [_record(each) for each in self.study.get_trials(deepcopy=False, states=(Told.COMPLETE,))]
+        worst = min((each.score for each in ended if each.score is not None), default=WORST)
         return [worst if value is None else value for value in values]
 
     def records(self) -> tuple[Trial, ...]:
         """Every trial, by number."""
-        return tuple(self.record(number) for number in range(len(self.study.get_trials(deepcopy=False))))
+        return tuple(_record(frozen) for frozen in self.study.get_trials(deepcopy=False))
 
     def record(self, number: int) -> Trial:
         """One trial as it is now."""
-        frozen = self._frozen(number)
-        attrs, rows = frozen.user_attrs, _rows(frozen)
-        state: TrialState = attrs.get("state", "running")
-        top = max(rows, key=lambda row: (row.validation_score, -row.epoch), default=None)
-        scored = top if state != "diverged" else None
-        return Trial(
-            number=number,
-            values=attrs.get("values", {}),
-            state=state,
-            score=scored.validation_score if scored else None,
-            best_epoch=scored.epoch if scored else None,
-            costs=attrs.get("costs", {}),
-            epochs=rows,
-            seconds=sum(row.seconds for row in rows),
-            fault=attrs.get("fault"),
-        )
+        return _record(self._frozen(number))
 
     def _frozen(self, number: int) -> FrozenTrial:
         return self.study.get_trials(deepcopy=False)[number]
@@ -229,6 +222,24 @@ class Trials:
         except TunesmithError as error:
             self.fault = error  # Ray, which has called, makes a traceback of it
             raise
+
+
+def _record(frozen: FrozenTrial) -> Trial:
+    attrs, rows = frozen.user_attrs, _rows(frozen)
+    state: TrialState = attrs.get("state", "running")
+    top = max(rows, key=lambda row: (row.validation_score, -row.epoch), default=None)
+    scored = top if state != "diverged" else None
+    return Trial(
+        number=frozen.number,
+        values=attrs.get(f"{CHANGED}{top.epoch if top else 0}", attrs.get("values", {})),
+        state=state,
+        score=scored.validation_score if scored else None,
+        best_epoch=scored.epoch if scored else None,
+        costs=attrs.get("costs", {}),
+        epochs=rows,
+        seconds=sum(row.seconds for row in rows),
+        fault=attrs.get("fault"),
+    )
 
 
 def _rows(frozen: FrozenTrial) -> tuple[EpochRow, ...]:

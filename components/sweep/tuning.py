@@ -79,9 +79,7 @@ def listen(trials: Trials, config: Mapping[str, Any], said: Mapping[str, Any]) -
             trials.close(number, "too_costly")
             return False
         case {"event": "epoch", "row": row, "values": values}:
-            if values != trials.record(number).values:
-                trials.change(number, values)
-            if not trials.report(number, EpochRow.model_validate(row)):
+            if not trials.report(number, EpochRow.model_validate(row), values):
                 trials.close(number, "stopped")
                 return False
     return True

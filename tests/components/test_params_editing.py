@@ -18,7 +18,8 @@ def changed_lines(before: str, after: str) -> list[str]:
 @pytest.mark.parametrize("path", FILES)
 def test_nothing_else_changes_no_comment_and_no_order(path: str) -> None:
     text = (REPOSITORY / path).read_text()
-    assert with_values(text, {}) == text
+    rate = parse_params(text).train.optimizer.learning_rate
+    assert with_values(text, {}) == with_values(text, {"train.optimizer.learning_rate": rate}) == text
     after = with_values(text, {"train.optimizer.learning_rate": 0.0123})
     assert len(changed_lines(text, after)) == 2
     assert parse_params(after).train.optimizer.learning_rate == 0.0123

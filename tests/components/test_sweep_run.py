@@ -17,8 +17,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from components.contracts import PREPARED
-from components.errors import DataError, ParamsError
+from components.errors import DataError, ParamsError, SettingsError
 from components.params import load_params
+from components.settings import Settings
+from components.sweep.cluster import require_room
 from components.sweep.record import Sweep, Trial
 from components.sweep.run import required
 from flows.ports import free_port
@@ -189,13 +191,25 @@ def test_population_based_training_exchanges_weights_and_values(tmp_path: Path) 
     assert (before.values, jumps(before)) == ({}, [])
     assert any(jumps(trial) for trial in population), "a trial goes on at another rate"
     assert all([row.epoch for row in trial.epochs] == [*range(1, 9)] for trial in found.trials)
-    assert all(trial.epochs[-1].learning_rate == pytest.approx(rate_of(trial), rel=1e-3) for trial in population)
+    assert all(rate_at_best(trial) == pytest.approx(rate_of(trial), rel=1e-3) for trial in population)
+
+
+def test_a_trial_that_fits_nowhere_is_told_before_it_waits() -> None:
+    with pytest.raises(SettingsError, match=r"TUNESMITH_TRIAL_THREADS=8, and Ray has 2 CPU here"):
+        require_room(Settings(trial_threads=8), {"CPU": 2.0})
+    with pytest.raises(SettingsError, match=r"TUNESMITH_TRIAL_GPUS=1, and Ray has 0 GPU here"):
+        require_room(Settings(trial_gpus=1.0), {"CPU": 2.0})
+    require_room(Settings(trial_threads=2, trial_gpus=0.5), {"CPU": 2.0, "GPU": 1.0})
 
 
 def jumps(trial: Trial) -> list[float]:
     """How many times as high the learning rate is after an epoch, where it has changed."""
     rates = [row.learning_rate for row in trial.epochs]
     return [after / before for before, after in itertools.pairwise(rates) if after != pytest.approx(before)]
+
+
+def rate_at_best(trial: Trial) -> float:
+    return next(row.learning_rate for row in trial.epochs if row.epoch == trial.best_epoch)
 
 
 def rate_of(trial: Trial) -> float:

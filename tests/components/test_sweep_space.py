@@ -8,8 +8,8 @@ from pydantic import ValidationError
 
 from components.errors import ParamsError
 from components.params import Params, load_params, parse_params
-from components.params.sections import SweepParams
-from components.sweep.space import applied, check_space, found, grid, standing, suggest, tree_of
+from components.params.sections import SweepParams, WarmupParams
+from components.sweep.space import applied, check_space, found, grid, shortened, standing, suggest, tree_of
 from tests.components.sweep_functions import CONDITIONAL_SPACE, section, tree
 from tests.places import REPOSITORY
 
@@ -34,6 +34,7 @@ def test_every_draw_is_inside_the_space_and_readable() -> None:
     given = space_of(
         train__x={"kind": "loguniform", "low": 1e-4, "high": 1e-1},
         train__y={"kind": "quantised", "low": 0, "high": 0.3, "step": 0.1},
+        train__z={"kind": "quantised", "low": 10000, "high": 10001, "step": 0.03125},
         train__kind={"kind": "choice", "values": [{"name": "a"}, "b", None]},
         train__wide={"kind": "integer", "low": 2, "high": 4, "log": False},
     )
@@ -42,6 +43,7 @@ def test_every_draw_is_inside_the_space_and_readable() -> None:
     assert all(1e-4 <= draw["train.x"] <= 1e-1 for draw in draws)
     assert all(len(f"{draw['train.x']:e}".split("e")[0].rstrip("0")) <= 5 for draw in draws)
     assert {draw["train.y"] for draw in draws} == {0.0, 0.1, 0.2, 0.3}
+    assert {draw["train.z"] for draw in draws} <= {10000 + step / 32 for step in range(33)}
     assert {str(draw["train.kind"]) for draw in draws} == {"{'name': 'a'}", "b", "None"}
     assert {draw["train.wide"] for draw in draws} == {2, 3, 4}
 
@@ -135,14 +137,47 @@ def test_parts_that_do_not_fit_are_a_sentence(change: dict[str, Any], sentence: 
         ({"ingest.test_share": UNIFORM}, "ingest may not be swept: it decides what the trials are compared on"),
         ({"gate.max_bytes": UNIFORM}, "gate may not be swept"),
         ({"train.epochs": {"kind": "integer", "low": 1, "high": 3, "log": False}}, "those of sweep.budget.epochs"),
+        ({"train.warmup.epochs": UNIFORM}, "there is no section warmup here"),
+        (
+            {RATE: UNIFORM, "train.optimizer": {"kind": "choice", "values": [SGD]}},
+            "would overwrite it. Write that first",
+        ),
+        (
+            {
+                "train.network.dropout": {"kind": "conditional", "where": RATE, "equals": [0.1], "then": UNIFORM},
+                RATE: {"kind": "grid", "low": 0.001, "high": 0.1, "points": 3, "log": True},
+            },
+            "which decides about it, stands behind it",
+        ),
         ({"train.optimizer.momentum": UNIFORM}, "train.optimizer.momentum: 0.0 will not do: .*Extra inputs"),
     ],
-    ids=["typing error", "unknown", "out of bounds", "wrong type", "ingest", "gate", "epochs", "other optimizer"],
+    ids=[
+        "typing error",
+        "unknown",
+        "out of bounds",
+        "wrong type",
+        "ingest",
+        "gate",
+        "epochs",
+        "no section",
+        "overwritten",
+        "condition behind",
+        "other optimizer",
+    ],
 )
 def test_a_space_that_cannot_be_run_fails_before_any_work(params: Params, space: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ParamsError, match=sentence) as caught:
         check_space(section(space, RANDOM, 10).space, params)
     assert "nothing was run" in str(caught.value)
+
+
+def test_a_budget_of_fewer_epochs_than_params_yaml_needs_is_told(params: Params) -> None:
+    assert shortened(params, 2).train.epochs == 2
+    warm = params.model_copy(
+        update={"train": params.train.model_copy(update={"warmup": WarmupParams(shape="linear", epochs=3)})}
+    )
+    with pytest.raises(ParamsError, match=r"a trial of 2 epochs cannot be run\. train: the warmup of 3 epochs"):
+        shortened(warm, 2)
 
 
 def test_a_choice_of_sections_with_a_condition_below_it_is_a_space(params: Params) -> None:

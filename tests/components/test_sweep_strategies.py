@@ -107,6 +107,17 @@ def test_a_fine_grid_steps_around_the_best(tmp_path: Path) -> None:
     assert abs(first.values["train.x"] - top.values["train.x"]) <= 0.25 * 15 / 2 + 1e-3
 
 
+def test_a_fine_grid_tries_nothing_twice_beside_a_choice(tmp_path: Path) -> None:
+    space = {"train.kind": {"kind": "choice", "values": ["flat", "sharp"]}, **BRANIN_SPACE}
+    strategy = COARSE | {"fine": "grid", "best": 1, "coarse_share": 0.5}
+    trials = Trials(tmp_path / "journal", section(space, strategy, 12), tree())
+    while handed := trials.next():
+        trials.report(handed.number, row(1, -float(handed.number)))  # the first one stays the best
+        trials.close(handed.number, "complete")
+    tried = [str(trial.values) for trial in trials.records()[1:]]
+    assert len(set(tried)) == len(tried)
+
+
 @pytest.mark.parametrize(
     ("whole", "value", "narrow"),
     [
