@@ -46,9 +46,7 @@ def search(
     """
     check_machine(params.train)
     if params.train.devices != 1:
-        raise ParamsError(
-            "A trial of a sweep trains on one device. Set train.devices: 1 and train.strategy: auto."
-        )
+        raise ParamsError("A trial of a sweep trains on one device. Set train.devices: 1 and train.strategy: auto.")
     short = shortened(params, section.budget.epochs)
     check_space(section.space, short)
     folder.mkdir(parents=True, exist_ok=True)

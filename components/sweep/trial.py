@@ -128,7 +128,8 @@ class Reporter(Checkpoint):
 
     def _report(self, row: dict[str, float]) -> None:
         score = max(epoch["validation_score"] for epoch in self.history.epochs)
-        report = {**said("epoch", row=row, values=self.values), "score": score, "epoch": row["epoch"]}
+        shown = {"score": score, "epoch": row["epoch"], "epoch_score": row["validation_score"]}
+        report = said("epoch", row=row, values=self.values) | shown
         if not self.exchange or row["epoch"] % self.exchange:
             tune.report(report)
             return

@@ -160,8 +160,9 @@ class Trials:
         trial, key = self._open(number), f"{EPOCH}{row.epoch}"
         new = key not in trial.user_attrs  # after a kill or an exchange of weights, an epoch may come again
         trial.set_user_attr(key, row.model_dump())
-        if values is not None and values != trial.user_attrs["values"]:
-            trial.set_user_attr(f"{CHANGED}{row.epoch}", values)
+        changed = f"{CHANGED}{row.epoch}"
+        if values is not None and values != trial.user_attrs.get(changed, trial.user_attrs["values"]):
+            trial.set_user_attr(changed, values)
         if new and len(self.section.objectives) == 1:
             trial.report(max(each.validation_score for each in _rows(self._frozen(number))), row.epoch)
         self.study.set_user_attr(SPENT, self.seconds)

@@ -107,7 +107,7 @@ class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # u
         random.seed(seed)  # Ray draws from there
         super().__init__(
             time_attr="epoch",
-            metric="score",
+            metric="epoch_score",
             mode="max",
             perturbation_interval=params.every_epochs,
             quantile_fraction=params.quantile,
@@ -123,6 +123,14 @@ class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # u
         Ours does, and hears of them.
         """
         super().on_trial_add(SimpleNamespace(search_alg=None), trial)
+
+    def _exploit(self, tune_controller: Any, trial: RayTrial, trial_to_clone: RayTrial) -> None:
+        """Lets a trial go on from another one's weights, unless they are of an earlier epoch.
+
+        Two trials that sent one another back by an epoch in turn would never end.
+        """
+        if self._trial_state[trial_to_clone].last_train_time >= self._trial_state[trial].last_train_time:
+            super()._exploit(tune_controller, trial, trial_to_clone)
 
     def _get_new_config(self, trial: RayTrial, trial_to_clone: RayTrial) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Ray makes of the other one's configuration; the number stays the trial's own."""

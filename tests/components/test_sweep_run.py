@@ -55,6 +55,7 @@ def workspace(root: Path, sweep: dict[str, Any], **train: Any) -> Path:
     make_workspace(root, **{**SHORT, "network": SMALL_MLP, **train})
     shutil.rmtree(root / PREPARED / "test")
     yaml = YAML(typ="safe", pure=True)
+    yaml.sort_base_mapping_type_on_output = False  # the order of a space has a meaning
     document = yaml.load(root / "params.yaml")
     document["sweep"] = {
         "space": RATES,
