@@ -34,8 +34,12 @@ QUIET = {
 
 
 @contextlib.contextmanager
-def prefect_server(settings: Settings) -> Iterator[None]:
+def prefect_server(settings: Settings, *, scheduling: bool = False) -> Iterator[None]:
     """Gives this process a Prefect API to talk to; to be entered before Prefect is imported.
+
+    Args:
+        settings: of them the address of a server; without one, the server is one of its own.
+        scheduling: whether that one also plans the runs of schedules.
 
     Raises:
         SettingsError: the server of the settings does not answer.
@@ -56,7 +60,7 @@ def prefect_server(settings: Settings) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     with log.open("wb") as output:
-        command = [sys.executable, "-m", "flows.orchestrator", str(port), str(os.getpid())]
+        command = [sys.executable, "-m", "flows.orchestrator", str(port), str(os.getpid()), str(int(scheduling))]
         server = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -114,10 +118,13 @@ def _close_killed_runs() -> None:
 
 def main() -> None:
     """Serves Prefect's API on loopback until the run that asked for it is gone."""
-    port, parent = map(int, sys.argv[1:])
+    port, parent, scheduling = map(int, sys.argv[1:])
     die_with_parent()
     if os.getppid() != parent:  # it died before it could be followed
         sys.exit(1)
+    if scheduling:  # the whole server, with what plans runs, takes this process's place
+        address = ["--host", LOOPBACK, "--port", str(port), "--no-ui"]
+        os.execv(sys.executable, [sys.executable, "-m", "prefect", "server", "start", *address])  # noqa: S606
     import uvicorn
     from prefect.server.api.server import create_app
 

@@ -15,7 +15,7 @@ def serve_sweeps(settings: Settings, cron: str, *, applying: bool) -> None:
     Raises:
         SettingsError: the times cannot be read.
     """
-    with prefect_server(settings):
+    with prefect_server(settings, scheduling=True):
         from flows.sweep_flow import serve
 
         serve(cron, applying=applying)

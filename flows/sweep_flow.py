@@ -2,6 +2,8 @@
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_markdown_artifact
+from prefect.client.schemas.schedules import CronSchedule
+from pydantic import ValidationError
 
 from components.errors import SettingsError
 from components.settings import load_settings
@@ -49,8 +51,8 @@ def serve(cron: str, *, applying: bool) -> None:
         SettingsError: the times cannot be read.
     """
     try:
-        sweep.serve(name="sweep", cron=cron, parameters={"applying": applying})
-    except ValueError as error:
-        raise SettingsError(
-            f"--cron '{cron}' is no schedule: {error}. Five fields are wanted, such as '0 3 * * 6'."
-        ) from None
+        CronSchedule(cron=cron)
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"--cron '{cron}' is no schedule: {said}. Five fields do, such as '0 3 * * 6'.") from None
+    sweep.serve(name="sweep", cron=cron, parameters={"applying": applying})
