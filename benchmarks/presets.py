@@ -99,7 +99,7 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
     compressed = Compressed.read(root / COMPRESSED / "compressed.json")
     evaluated = Evaluated.read(root / EVALUATED / "evaluated.json")
     history = read_json(root / REPORTS / "train" / "history.json")
-    served = next(variant for variant in compressed.variants if variant.name == compressed.chosen)
+    served = compressed.best
     samples = read_json(root / "data" / "ingested" / "ingested.json")["samples"]["train"] * len(history)
     training = sum(epoch["seconds"] for epoch in history)
     score, more, baseline_score = _scores(evaluated)
@@ -117,7 +117,7 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
         samples_per_second=samples / training,
         line_seconds=line_seconds,
         served=served.name,
-        kilobytes=served.bytes / 1000,
+        kilobytes=served.graph.bytes / 1000,
     )
 
 

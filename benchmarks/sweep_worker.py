@@ -3,6 +3,7 @@
 ``python -m benchmarks.sweep_worker (search|loop) JSON``; the last line of its output is JSON.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -28,7 +29,8 @@ def asked_params(asked: dict[str, Any]) -> Params:
         "constraints": [],
     }
     early = {"train.early_stopping": None, "sweep": section, "seed": asked["seed"]}
-    bad_start = {"train.optimizer.learning_rate": 1e-5}  # the first trial is params.yaml as it is, and must not be good
+    # The first trial is params.yaml as it is, and must not be good.
+    bad_start = {"train.optimizer.learning_rate": 1e-6, "train.initialisation": {"name": "normal", "std": 1e-4}}
     return CHECKED.validate_python(applied(tree_of(load_params()), {**early, **bad_start}))
 
 
@@ -70,6 +72,7 @@ def loop(asked: dict[str, Any]) -> None:
     import torch
 
     from components.contracts import PREPARED, Preprocessing
+    from components.errors import TrainingDiverged
     from components.sweep.space import suggest
     from components.sweep.strategies import build_sampler
     from components.train.history import History
@@ -87,9 +90,9 @@ def loop(asked: dict[str, Any]) -> None:
         trial = study.ask()
         values = suggest(params.sweep.space, tree, trial) if number else {}
         history = History()
-        with tempfile.TemporaryDirectory() as state:
+        with tempfile.TemporaryDirectory() as state, contextlib.suppress(TrainingDiverged):
             fit(CHECKED.validate_python(applied(tree, values)), fitted, Path(state), [history])
-        study.tell(trial, max(row["validation_score"] for row in history.epochs))
+        study.tell(trial, max((row["validation_score"] for row in history.epochs), default=0.0))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -67,6 +68,20 @@ def export_onnx(served: ServedNetwork, samples: NDArray[Any], path: Path) -> Non
             external_data=False,
             verbose=False,
         )
+    forget_origin(path)
+
+
+def forget_origin(path: Path) -> None:
+    """Takes out of a graph what the exporter tells of the code that it was traced from.
+
+    It is of no use to who answers, names the folders of this machine, and makes a small graph twice as large.
+    """
+    model = onnx.load(path)
+    graph = model.graph
+    for part in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    onnx.save(model, path)
 
 
 def torch_answers(served: ServedNetwork, inputs: NDArray[Any], batch: int = 64) -> NDArray[np.float32]:

@@ -1,8 +1,9 @@
 """Running an ONNX graph on the CPU: its answers and what they cost; the same for every stage that measures one."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import onnxruntime as ort
@@ -51,10 +52,19 @@ def answers(session: ort.InferenceSession, inputs: NDArray[Any], batch: int = BA
     return outputs(session, [session.get_outputs()[0].name], inputs, batch)[0]
 
 
-def latencies(
-    sessions: dict[str, ort.InferenceSession], samples: dict[str, NDArray[Any]], batch: int, repeats: int
-) -> dict[str, Latency]:
+class Answering(Protocol):
+    """What answers as a session of ONNX Runtime does."""
+
+    def run(self, names: Any, feed: Any) -> Any:
+        """Answers the samples that ``feed["inputs"]`` holds."""
+
+
+def inference_times(
+    sessions: Mapping[str, Answering], samples: Mapping[str, NDArray[Any]], batch: int, repeats: int
+) -> dict[str, NDArray[np.float64]]:
     """Wall time of one inference of each graph, measured in turn so that a slow moment of the machine hits all of them.
+
+    The order of each turn is drawn anew, and an inference that is not timed comes before each that is.
 
     Args:
         sessions: graphs by name.
@@ -64,18 +74,30 @@ def latencies(
         repeats: timed inferences of each graph.
 
     Returns:
-        Median and 99th percentile of each, in milliseconds.
+        (repeats,) milliseconds of each.
     """
     times: dict[str, list[float]] = {name: [] for name in sessions}
+    names, shuffle = list(sessions), np.random.default_rng(0)
     for turn in range(WARMUP + repeats):
         asked = np.arange(turn * batch, (turn + 1) * batch)
-        for name, session in sessions.items():
+        for name in shuffle.permutation(names):
+            session = sessions[name]
             feed = {"inputs": samples[name][asked % len(samples[name])]}
+            session.run(None, feed)  # what ran before has left its own memory in the cache
             started = time.perf_counter()
             session.run(None, feed)
             if turn >= WARMUP:
                 times[name].append((time.perf_counter() - started) * 1000)
-    return {
-        name: Latency(p50=float(np.percentile(taken, 50)), p99=float(np.percentile(taken, 99)))
-        for name, taken in times.items()
-    }
+    return {name: np.array(taken) for name, taken in times.items()}
+
+
+def latencies(
+    sessions: Mapping[str, Answering], samples: Mapping[str, NDArray[Any]], batch: int, repeats: int
+) -> dict[str, Latency]:
+    """Median and 99th percentile of :func:`inference_times`, which has the same arguments."""
+    return {name: latency(times) for name, times in inference_times(sessions, samples, batch, repeats).items()}
+
+
+def latency(milliseconds: NDArray[np.float64]) -> Latency:
+    """Median and 99th percentile of some times."""
+    return Latency(p50=float(np.percentile(milliseconds, 50)), p99=float(np.percentile(milliseconds, 99)))

@@ -79,8 +79,8 @@ def _measures() -> Table:
         table.add_row(
             variant.name,
             *_shown(evaluated.variants[variant.name]).values(),
-            f"{variant.bytes / 1000:,.0f} kB",
-            f"{variant.latency_1.p50:.3f} ms",
+            f"{variant.graph.bytes / 1000:,.0f} kB",
+            f"{variant.latency.batch_1.p50:.3f} ms",
             "chosen" if variant.name == compressed.chosen else Text(variant.refused or "", overflow="fold"),
         )
     return table

@@ -31,7 +31,17 @@ from components.contracts.inputs import (
     RowInputs,
     TextInputs,
 )
-from components.contracts.models import Compressed, Epoch, Latency, TrainedModel, Variant
+from components.contracts.models import (
+    Compressed,
+    Epoch,
+    FormatParity,
+    Graph,
+    Latencies,
+    Latency,
+    LayerShift,
+    TrainedModel,
+    Variant,
+)
 from components.contracts.paths import (
     AUGMENTED,
     CHAMPION,
@@ -84,6 +94,8 @@ __all__ = [
     "Compressed",
     "Epoch",
     "Evaluated",
+    "FormatParity",
+    "Graph",
     "ImageInputs",
     "Incomparable",
     "Ingested",
@@ -93,7 +105,9 @@ __all__ = [
     "Inputs",
     "InputsField",
     "LabelledArrays",
+    "Latencies",
     "Latency",
+    "LayerShift",
     "Metrics",
     "NumericColumn",
     "Preprocessing",

@@ -153,8 +153,8 @@ def _metrics(outputs: LineOutputs) -> list[Any]:
     values = {
         **{f"test_{name}": value for name, value in _measures(outputs.evaluated.chosen).items()},
         "test_baseline_score": outputs.evaluated.baseline.score,
-        "graph_bytes": outputs.chosen.bytes,
-        "latency_ms": outputs.chosen.latency_1.p50,
+        "graph_bytes": outputs.chosen.graph.bytes,
+        "latency_ms": outputs.chosen.latency.batch_1.p50,
     }
     now = int(time.time() * 1000)
     return [Metric(name, value, now, 0) for name, value in values.items()]

@@ -11,7 +11,7 @@ from torchmetrics import MeanMetric, Metric, R2Score
 from torchmetrics.classification import MulticlassAccuracy
 
 from components.contracts import ClassTarget, Preprocessing, Target, ValueTarget
-from components.nets import build_network, build_preprocess
+from components.nets import Network, build_network, build_preprocess
 from components.params import Params
 from components.params.sections import EmaParams, PretrainedParams, SwaParams
 from components.tasks.augmentation import build_augmentation
@@ -38,18 +38,20 @@ class Learner(lightning.LightningModule):
         params: the whole of params.yaml.
         samples: training samples of an epoch, over all processes.
         batch_size: samples of one batch of one process.
-        network: what the optimizer moves.
+        network: what the optimizer moves: the one that is given, or an untrained one of ``train.network``.
         average: the mean of its weights, which is what is evaluated and exported; None: the network itself is.
 
     Every batch seeds the random state from the seed and its own number. So what is random in it (augmentation,
     mixing, dropout) is the same whether or not the training was killed and resumed before it.
     """
 
-    def __init__(self, params: Params, fitted: Preprocessing, samples: int, batch_size: int) -> None:
+    def __init__(
+        self, params: Params, fitted: Preprocessing, samples: int, batch_size: int, network: Network | None = None
+    ) -> None:
         super().__init__()
         self.params, self.samples, self.batch_size = params, samples, batch_size
         self.target = fitted.target
-        self.network = build_network(params.train, fitted.inputs, fitted.target.width)
+        self.network = (network or build_network(params.train, fitted.inputs, fitted.target.width)).train()
         self.average = build_average(params.train.averaging, self.network)
         self.averaged_epochs = 0
         self.preprocess = build_preprocess(fitted.inputs)
@@ -62,7 +64,7 @@ class Learner(lightning.LightningModule):
         self.score = _score(fitted.target)
 
     @property
-    def evaluated(self) -> torch.nn.Module:
+    def evaluated(self) -> Network:
         """What is validated now: the mean of the weights once there is one."""
         is_swa = isinstance(self.params.train.averaging, SwaParams)
         return self.network if self.average is None or (is_swa and not self.averaged_epochs) else self.average
@@ -73,17 +75,21 @@ class Learner(lightning.LightningModule):
             for network in filter(None, (self.network, self.average)):
                 shard(network, self.device_mesh["data_parallel"])
 
-    def configure_optimizers(self) -> Any:
-        """Optimizer and schedule; the schedule moves with every optimizer step.
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole training.
 
-        The steps are counted by hand: asking ``trainer.estimated_stepping_batches`` sets the training data up before
-        the checkpoint is restored, and its position in the epoch would be lost.
+        Counted by hand: asking ``trainer.estimated_stepping_batches`` sets the training data up before the checkpoint
+        is restored, and its position in the epoch would be lost.
         """
+        batches = steps_per_epoch(self.samples, self.batch_size, self.trainer.world_size)
+        return self.params.train.epochs * optimizer_steps(batches, self.params.train.accumulate_batches)
+
+    def configure_optimizers(self) -> Any:
+        """Optimizer and schedule; the schedule moves with every optimizer step."""
         train = self.params.train
         optimizer = build_optimizer(train, self.network)
-        batches = steps_per_epoch(self.samples, self.batch_size, self.trainer.world_size)
-        steps = train.epochs * optimizer_steps(batches, train.accumulate_batches)
-        schedule, self.plateau = build_schedule(train.schedule, train.warmup, optimizer, steps, train.epochs)
+        schedule, self.plateau = build_schedule(train.schedule, train.warmup, optimizer, self.steps, train.epochs)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -145,9 +151,13 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, batch: Mixed, batch_idx: int) -> Tensor:
         """The loss of one batch, and the penalties; the curve shows the loss alone."""
-        loss = batch.loss(self.loss, self.network(batch.inputs).float())
+        loss = self.objective(batch)
         self.losses = self.losses.to(loss.device) + torch.stack([loss.detach().float(), torch.ones_like(loss.float())])
         return loss + penalty(self.params.train.regularisation, self.network)
+
+    def objective(self, batch: Mixed) -> Tensor:
+        """What is minimised, but for the penalties: the loss of the network's outputs."""
+        return batch.loss(self.loss, self.network(batch.inputs).float())
 
     def optimizer_step(self, *arguments: Any, **named: Any) -> None:
         """One step, after which the exponential average moves; before any callback, so that checkpoints hold it."""

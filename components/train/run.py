@@ -5,6 +5,7 @@ import json
 import logging
 import shutil
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -66,7 +67,13 @@ def run(params: Params, settings: Settings) -> None:
     print(f"Best of {best.epochs} epochs: number {best.best_epoch}, {score}.")
 
 
-def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Callback]) -> Learner:
+def fit(
+    params: Params,
+    fitted: Preprocessing,
+    state: Path,
+    callbacks: list[Callback],
+    build: Callable[[Params, Preprocessing, int, int], Learner] = Learner,
+) -> Learner:
     """Trains, from the checkpoint in ``state`` if there is one, and keeps checkpoints there.
 
     Args:
@@ -74,6 +81,7 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
         fitted: what was fitted on the training split.
         state: folder of ``resume.safetensors`` and ``best.safetensors``.
         callbacks: what listens; the same in every process of a distributed training, but for what prints and logs.
+        build: makes the module of the params, what was fitted, the samples of an epoch and the batch size.
 
     Returns:
         The module with its last weights.
@@ -85,7 +93,7 @@ def fit(params: Params, fitted: Preprocessing, state: Path, callbacks: list[Call
     batch_size = resolve_batch_size(params, fitted, state)
     lightning.seed_everything(params.seed, verbose=False)
     data = Data(params.seed, fitted.inputs, batch_size)
-    module = Learner(params, fitted, len(data.order), batch_size)
+    module = build(params, fitted, len(data.order), batch_size)
     if train.early_stopping:
         rule = train.early_stopping
         stopping = Stopping("validation_score", mode="max", patience=rule.patience, min_delta=rule.min_delta)

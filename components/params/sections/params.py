@@ -2,11 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from components.params.sections.augment import ImageAugmentParams, RowAugmentParams, TextAugmentParams
 from components.params.sections.checkpoint import require_fetched
-from components.params.sections.compress import CompressParams
+from components.params.sections.compress import (
+    FP32,
+    ChannelPruningParams,
+    CompressParams,
+    DistillationParams,
+    SameStudent,
+    ShrunkStudent,
+    StatedStudent,
+)
 from components.params.sections.evaluate import (
     EvaluateParams,
     ImageEvaluateParams,
@@ -16,7 +24,13 @@ from components.params.sections.evaluate import (
 from components.params.sections.fetch import FetchParams
 from components.params.sections.gate import ClassificationGateParams, GateParams
 from components.params.sections.ingest import ImageIngestParams, IngestParams, RowIngestParams, TextIngestParams
-from components.params.sections.network import CnnParams, PretrainedParams
+from components.params.sections.network import (
+    CnnParams,
+    EfficientNetLite0Params,
+    NetworkParams,
+    PretrainedParams,
+    RecurrentParams,
+)
 from components.params.sections.prepare import (
     CheckpointTokenizerParams,
     ImagePrepareParams,
@@ -59,6 +73,49 @@ class CommonParams(Section):
         if isinstance(self.train.network, PretrainedParams):
             require_fetched("train.network.checkpoint", self.train.network.checkpoint, self.fetch.weights)
         return self
+
+    @model_validator(mode="after")
+    def _techniques_fit_networks(self) -> Self:
+        networks = {FP32: self.train.network}
+        for name, technique in self.compress.variants.items():
+            network = networks[technique.of]
+            if isinstance(technique, ChannelPruningParams) and isinstance(network, RecurrentParams):
+                raise ValueError(
+                    f"compress.variants.{name}: the state of a recurrent network ({network.name}) has no channels that "
+                    "could go. Take magnitude_pruning or low_rank, or distil a narrower student."
+                )
+            if isinstance(technique, DistillationParams):
+                network = self._student(name, technique, network)
+            networks[name] = network
+        return self
+
+    def _student(self, variant: str, technique: DistillationParams, network: NetworkParams) -> NetworkParams:
+        match technique.student:
+            case StatedStudent():
+                return self.stated_student(variant, technique.student)
+            case ShrunkStudent() if isinstance(self.train.network, PretrainedParams | EfficientNetLite0Params):
+                raise ValueError(
+                    f"compress.variants.{variant}.student: {self.train.network.name} has one size, and cannot be shrunk. "
+                    "State a network: {kind: network, network: {…}}."
+                )
+            case ShrunkStudent():
+                return self.train.network
+            case SameStudent():
+                return network
+
+    def stated_student(self, variant: str, student: StatedStudent) -> NetworkParams:
+        """The network of a student that is stated, as train.network would be.
+
+        Raises:
+            ValueError: train.network would not take it.
+        """
+        try:
+            given = self.train.model_dump(mode="json") | {"network": student.network}
+            return type(self.train).model_validate(given).network
+        except ValidationError as error:
+            fault = error.errors()[0]
+            place = ".".join(map(str, ("compress.variants", variant, "student", *fault["loc"])))
+            raise ValueError(f"{place}: {fault['msg'].removeprefix('Value error, ')}, as in train.network.") from None
 
 
 class ImageClassificationParams(CommonParams):
@@ -123,6 +180,12 @@ class TabularRegressionParams(CommonParams):
     train: RowRegressionTrainParams
     evaluate: RowEvaluateParams
     gate: GateParams
+
+    @model_validator(mode="after")
+    def _values_have_no_classes(self) -> Self:
+        if self.compress.budget.max_class_drop is not None:
+            raise ValueError("compress.budget.max_class_drop: values have no classes. Set it to null.")
+        return self
 
 
 TASKS = (ImageClassificationParams, TextClassificationParams, TabularRegressionParams)

@@ -1,0 +1,107 @@
+"""Variants as they are made: each kept under a key of all that it follows from, so that a killed stage goes on."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from components.contracts import AUGMENTED, PREPARED, TRAINED, LayerShift
+from components.contracts.record import Record
+from components.files import file_sha256, whole_folder
+from components.lineage import code_tree, tree_digest
+from components.params import Params
+from components.params.sections import FP32, TechniqueParams
+
+GRAPH, MADE, NETWORK = "graph.onnx", "made.json", "network"
+LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch", "torch-pruning")
+
+
+class Made(Record):
+    """What is known of a variant besides its graph: ``made.json``."""
+
+    parity_difference: float | None
+    in_float: tuple[str, ...]
+    sensitivity: tuple[LayerShift, ...]
+
+
+PLAIN = Made(parity_difference=None, in_float=(), sensitivity=())
+
+
+def keys_of(params: Params) -> dict[str, str]:
+    """A key for each variant, fp32 first: the same as long as all that the variant follows from is the same."""
+    keys = {FP32: _digest(_origin(params))}
+    for name, technique in params.compress.variants.items():
+        described = TypeAdapter(TechniqueParams).dump_python(technique, mode="json", exclude={"of"})
+        keys[name] = _digest([keys[technique.of], described])
+    return keys
+
+
+def _origin(params: Params) -> list[object]:
+    """What the trained network, its data and every training of it follow from."""
+    files = [PREPARED / split / f"{part}.npy" for split in ("train", "validation") for part in ("inputs", "labels")]
+    files += [PREPARED / "preprocessing.json", AUGMENTED / "order.npy", TRAINED / "best.safetensors"]
+    return [
+        params.model_dump(include={"task", "seed", "augment", "train"}, mode="json"),
+        params.compress.max_parity_difference,
+        [file_sha256(file) for file in files],
+        tree_digest(code_tree(Path(__file__).parents[1])),
+        [version(library) for library in LIBRARIES],
+    ]
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """Where finished variants are kept between runs, and unfinished ones have their checkpoints.
+
+    Attributes:
+        folder: of this machine's state, not of the line's outputs.
+        keys: of all variants, by name.
+    """
+
+    folder: Path
+    keys: Mapping[str, str] = field(repr=False)
+
+    def place(self, name: str) -> Path:
+        """Folder of a finished variant."""
+        return self.folder / self.keys[name]
+
+    def state(self, name: str) -> Path:
+        """Folder of the checkpoints of one that is not finished."""
+        return self.folder / f"{self.keys[name]}.state"
+
+    def graph(self, name: str) -> Path:
+        """Its ONNX graph."""
+        return self.place(name) / GRAPH
+
+    def made(self, name: str) -> Made:
+        """What is known of it besides."""
+        return Made.read(self.place(name) / MADE)
+
+    def keep(self, name: str, make: Callable[[Path], Made]) -> bool:
+        """Has a variant made, whole or not at all, unless it is here; says whether it was.
+
+        Args:
+            name: of the variant.
+            make: writes it into a folder.
+        """
+        if self.place(name).exists():
+            return True
+        with whole_folder(self.place(name)) as folder:
+            make(folder).write(folder / MADE)
+        shutil.rmtree(self.state(name), ignore_errors=True)
+        return False
+
+    def clear(self) -> None:
+        """Removes what no variant of this params.yaml needs."""
+        for folder in self.folder.iterdir():
+            if folder.name not in self.keys.values():
+                shutil.rmtree(folder)

@@ -1,0 +1,186 @@
+"""What the techniques do to the weights of networks of every kind, before anything is trained."""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from components.compress.channel_pruning import prune_channels, share_of_round
+from components.compress.graph import described
+from components.compress.low_rank import factorise, rank_of
+from components.compress.magnitude_pruning import apply_masks, prunable, smallest_masks, sparsity_at
+from components.compress.networks import take_shapes
+from components.compress.rounding import start_rounding, stop_rounding
+from components.contracts import ClassTarget, Inputs
+from components.errors import CompressionError
+from components.export import ServedNetwork, export_onnx
+from components.inference import answers, open_graph
+from components.nets import Network, build_preprocess, count_parameters
+from components.params.sections import MagnitudePruningParams, NetworkParams
+from tests.components.nets_samples import NETWORKS, network, raw_samples
+
+TARGET = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
+TRAINING_TIME = {"Dropout", "Bernoulli", "RandomUniform", "QuantizeLinear", "DequantizeLinear", "Loop", "Scan", "If"}
+PRUNABLE = {name: each for name, each in NETWORKS.items() if name not in ("lstm", "gru")}
+
+
+def example(inputs: Inputs) -> torch.Tensor:
+    return build_preprocess(inputs)(raw_samples(inputs, 2))  # type: ignore[no-any-return]
+
+
+def exported(changed: Network, inputs: Inputs, folder: Path) -> Path:
+    """The graph of a network, whose answers are the network's."""
+    served = ServedNetwork(build_preprocess(inputs), changed, TARGET).eval()
+    samples = raw_samples(inputs, 8)
+    export_onnx(served, samples.numpy(), folder / "graph.onnx")
+    found = answers(open_graph(folder / "graph.onnx"), samples.numpy())
+    np.testing.assert_allclose(found, served(samples)[0].detach().numpy(), atol=1e-5)
+    return folder / "graph.onnx"
+
+
+def rebuilt(changed: Network, params: NetworkParams, inputs: Inputs) -> Network:
+    """The same network, built from its weights alone."""
+    again = network(params, inputs)
+    take_shapes(again, {name: value.clone() for name, value in changed.state_dict().items()})
+    again.eval()
+    with torch.no_grad():
+        assert torch.equal(again(example(inputs)), changed.eval()(example(inputs)))
+    return again
+
+
+@pytest.mark.parametrize(("params", "inputs"), PRUNABLE.values(), ids=PRUNABLE)
+def test_pruned_channels_make_tensors_smaller(params: NetworkParams, inputs: Inputs, tmp_path: Path) -> None:
+    whole = described(exported(network(params, inputs), inputs, tmp_path), raw_samples(inputs, 8)[5:6].numpy())
+    pruned = network(params, inputs)
+    prune_channels(pruned, 0.4, 1, example(inputs))
+    graph = exported(rebuilt(pruned, params, inputs), inputs, tmp_path)
+    left = described(graph, raw_samples(inputs, 8)[5:6].numpy())
+    assert left.parameters < 0.97 * whole.parameters
+    assert left.multiply_adds < 0.97 * whole.multiply_adds
+    assert left.bytes < whole.bytes
+    assert not TRAINING_TIME & {node.op_type for node in onnx.load(graph).graph.node}
+
+
+def test_what_is_left_of_a_layer_is_a_multiple() -> None:
+    params, inputs = NETWORKS["mlp on images"]
+    pruned = network(params, inputs)
+    prune_channels(pruned, 0.3, 4, example(inputs))
+    widths = [len(weight) for weight in pruned.body.parameters() if weight.ndim > 1]
+    assert all(width % 4 == 0 for width in widths)
+    assert sum(widths) < 48
+    assert pruned.features == pruned.body.features == pruned.head.in_features == widths[-1]
+
+
+def test_where_nothing_can_go_it_is_told() -> None:
+    params, inputs = NETWORKS["cnn"]
+    with pytest.raises(CompressionError, match="finds no channels that could go"):
+        prune_channels(network(params, inputs), 0.05, 64, example(inputs))
+
+
+def test_rounds_together_take_the_whole_share() -> None:
+    left = 1.0
+    for _ in range(5):
+        left *= 1 - share_of_round(0.6, 5)
+    assert left == pytest.approx(0.4)
+
+
+@pytest.mark.parametrize(("params", "inputs"), NETWORKS.values(), ids=NETWORKS)
+def test_sparsity_is_what_the_exported_file_has(params: NetworkParams, inputs: Inputs, tmp_path: Path) -> None:
+    pruned = network(params, inputs)
+    weights = prunable(pruned)
+    whole = described(exported(pruned, inputs, tmp_path), raw_samples(inputs, 8)[5:6].numpy())
+    apply_masks(pruned, smallest_masks(weights, 0.7))
+    sparse = described(exported(pruned, inputs, tmp_path), raw_samples(inputs, 8)[5:6].numpy())
+    count = sum(weight.numel() for weight in weights.values())
+    lost = whole.nonzero_parameters - sparse.nonzero_parameters
+    assert lost == pytest.approx(0.7 * count, rel=0.03), "random starts of recurrent layers hold zeros of their own"
+    assert sparse.deflated_bytes < whole.deflated_bytes
+
+
+def test_the_smallest_weights_of_all_layers_go() -> None:
+    weights = {"a": torch.tensor([[0.1, -5.0], [3.0, 0.2]]), "b": torch.tensor([[0.05, -0.3]])}
+    masks = smallest_masks(weights, 0.5)
+    assert masks["a"].tolist() == [[0, 1], [1, 0]]
+    assert masks["b"].tolist() == [[0, 1]]
+    assert sum(int((mask == 0).sum()) for mask in smallest_masks({"a": torch.ones(1, 10)}, 0.35).values()) == 3
+
+
+def test_the_sparsity_follows_the_formula_of_the_paper() -> None:
+    params = MagnitudePruningParams(
+        of="fp32", name="magnitude_pruning", initial_sparsity=0.2, sparsity=0.9, ramp_share=0.5, every_steps=1,
+        epochs=1, learning_rate=0.1,
+    )  # fmt: skip
+    for step in range(120):
+        t = min(step, 100)
+        assert sparsity_at(step, 100, params) == pytest.approx(0.9 + (0.2 - 0.9) * (1 - t / 100) ** 3)
+    assert sparsity_at(0, 100, params) == pytest.approx(0.2)
+    assert sparsity_at(5, 0, params) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(("params", "inputs"), NETWORKS.values(), ids=NETWORKS)
+def test_a_factorised_network_is_built_again_from_its_weights(
+    params: NetworkParams, inputs: Inputs, tmp_path: Path
+) -> None:
+    whole, thin = network(params, inputs), network(params, inputs)
+    factorise(thin, 0.5)
+    assert count_parameters(thin) < count_parameters(whole)
+    exported(rebuilt(thin, params, inputs), inputs, tmp_path)
+
+
+def test_a_factorisation_is_the_best_of_its_rank() -> None:
+    params, inputs = NETWORKS["mlp on images"]
+    thin = network(params, inputs)
+    layer = thin.body.dense[0]
+    weight = layer.weight.detach().clone()
+    factorise(thin, 0.6)
+    first, second = thin.body.dense[0]
+    found = second.weight @ first.weight
+    singular = torch.linalg.svdvals(weight)
+    assert torch.dist(found, weight) ** 2 == pytest.approx(float((singular[len(first.weight) :] ** 2).sum()), rel=1e-3)
+
+
+def test_a_rank_keeps_the_energy_that_is_asked_for() -> None:
+    singular = torch.tensor([3.0, 2.0, 1.0])  # squares 9, 4, 1 of 14
+    assert [rank_of(singular, energy) for energy in (0.1, 0.64, 0.65, 0.93, 0.99)] == [1, 1, 2, 3, 3]
+
+
+def test_where_no_layer_becomes_smaller_it_is_told() -> None:
+    params, inputs = NETWORKS["mlp on rows"]
+    with pytest.raises(CompressionError, match="low_rank finds no dense layer"):
+        factorise(network(params, inputs), 0.999999)
+
+
+@pytest.mark.parametrize("name", ["cnn", "vit", "mobilenet_v2", "lstm"])
+def test_layers_that_round_are_plain_again_afterwards(name: str, tmp_path: Path) -> None:
+    params, inputs = NETWORKS[name]
+    rounding = network(params, inputs)
+    before = rounding.eval()(example(inputs))
+    start_rounding(rounding)
+    rounding.train()
+    rounding(example(inputs)).sum().backward()
+    assert all(weight.grad is not None and weight.grad.isfinite().all() for weight in rounding.head.parameters())
+    rounding.eval()
+    rounded = rounding(example(inputs))
+    stop_rounding(rounding)
+    assert rounding.state_dict().keys() == network(params, inputs).state_dict().keys()
+    assert not torch.equal(rounded, before), "it was rounded"
+    graph = exported(rounding, inputs, tmp_path)
+    assert not TRAINING_TIME & {node.op_type for node in onnx.load(graph).graph.node}
+
+
+def test_a_rounded_layer_answers_as_the_quantized_graph_does() -> None:
+    torch.manual_seed(0)
+    layer = torch.nn.Sequential(torch.nn.Linear(8, 4))
+    start_rounding(layer)
+    given = torch.randn(64, 8)
+    layer.train()(given)
+    found = layer.eval()(given)
+    plain = layer[0]
+    low, high = min(0.0, float(given.min())), max(0.0, float(given.max()))
+    step, scale = (high - low) / 255, plain.weight.abs().amax(dim=1, keepdim=True) / 127
+    zero = round(-low / step)
+    activations = ((given / step).round() + zero).clamp(0, 255).sub(zero) * step
+    weights = (plain.weight / scale).round().clamp(-127, 127) * scale
+    torch.testing.assert_close(found, activations @ weights.T + plain.bias, atol=1e-4, rtol=1e-4)
