@@ -15,12 +15,14 @@ from benchmarks.ratio import Ratio
 from benchmarks.workspace import timed, workspace
 
 SEEDS = 5
-TARGET = 1.0
-"""Validation accuracy: all 236 samples right, which some one in eighty of the random trials reaches."""
+TARGET = 0.995
+"""Validation accuracy: one of 236 samples wrong, which some one in fifty of the random trials reaches."""
 SPACE = {
     "train.optimizer.learning_rate": {"kind": "loguniform", "low": 1e-6, "high": 10.0},
     "train.initialisation.std": {"kind": "loguniform", "low": 1e-4, "high": 10.0},
     "train.optimizer.weight_decay": {"kind": "loguniform", "low": 1e-4, "high": 1.0},
+    "train.regularisation.l1": {"kind": "loguniform", "low": 1e-8, "high": 1.0},
+    "train.regularisation.l2": {"kind": "loguniform", "low": 1e-8, "high": 1.0},
     "train.network.dropout": {"kind": "uniform", "low": 0.0, "high": 0.8},
     "train.loss.label_smoothing": {"kind": "uniform", "low": 0.0, "high": 0.5},
 }
@@ -32,12 +34,12 @@ STRATEGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "ASHA": (RANDOM, ASHA),
     "bayes + ASHA": ({"name": "bayes", "model": "tpe", "random_trials": 8}, ASHA),
     "coarse to fine": (
-        {"name": "coarse_to_fine", "coarse_share": 0.15, "best": 2, "neighbourhood": 0.25, "fine": "random"},
+        {"name": "coarse_to_fine", "coarse_share": 0.1, "best": 2, "neighbourhood": 0.25, "fine": "random"},
         NONE,
     ),
 }
-TRIALS, EPOCHS = 120, 9
-LOOP_TRIALS, LOOP_EPOCHS = 8, 27
+TRIALS, EPOCHS = 160, 9
+LOOP_TRIALS = 24
 
 
 def main() -> list[Ratio]:
@@ -54,7 +56,7 @@ def main() -> list[Ratio]:
             "sweep: the search / a hand-written loop over the same trials",
             overhead,
             "≤ 1.15",
-            f"{LOOP_TRIALS} trials of {LOOP_EPOCHS} epochs, one at a time; with Ray's start",
+            f"{LOOP_TRIALS} trials of {EPOCHS} epochs, one at a time; with Ray's start",
         ),
     ]
 
@@ -91,7 +93,7 @@ def seconds_to_target(root: Path, name: str, seed: int) -> float:
 def overhead_of_search(root: Path, seed: int) -> float:
     """Wall-clock time of a search from its command to its end, over that of a loop."""
     asked = {"strategy": RANDOM, "scheduler": NONE, "seed": seed, "target": 2.0, "trials": LOOP_TRIALS}
-    asked |= {"epochs": LOOP_EPOCHS}
+    asked |= {"epochs": EPOCHS}
     searched, _ = timed(_command("search", asked | {"alone": True}), root)
     looped, _ = timed(_command("loop", asked), root)
     return searched / looped
@@ -99,7 +101,9 @@ def overhead_of_search(root: Path, seed: int) -> float:
 
 def _worker(root: Path, what: str, asked: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(timed(_command(what, asked), root)[1].splitlines()[-1])
-    print(f"  {asked['strategy']['name']}, {asked['scheduler']['name']}, seed {asked['seed']}: {found['seconds']:.0f} s")
+    print(
+        f"  {asked['strategy']['name']}, {asked['scheduler']['name']}, seed {asked['seed']}: {found['seconds']:.0f} s"
+    )
     return found
 
 

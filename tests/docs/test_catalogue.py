@@ -22,7 +22,7 @@ PAGE = REPOSITORY / "docs" / "catalogue.md"
 FILES = [REPOSITORY / "params.yaml", *sorted((REPOSITORY / "presets").glob("*.yaml"))]
 WITHOUT_LINE, WITHOUT_TEST, COMMAND = "always", "none yet", "tunesmith "
 COLUMNS = 5
-SPACE, ANY_KEY = ("sweep", "space"), "*"
+OPEN, ANY_KEY = {("sweep", "space"), ("compress", "variants")}, "*"
 """Where a file has keys of its own choice, and what stands for each of them."""
 
 Place = tuple[str, ...]
@@ -124,7 +124,7 @@ def leaves(row: Technique) -> Iterator[tuple[Place, str]]:
     def walk(value: Any, place: Place) -> Iterator[tuple[Place, str]]:
         if isinstance(value, dict):
             for key, inner in value.items():
-                yield from walk(inner, (*place, ANY_KEY if place == SPACE else key))
+                yield from walk(inner, (*place, ANY_KEY if place in OPEN else key))
         elif isinstance(value, list):
             for inner in value:
                 yield from walk(inner, place)

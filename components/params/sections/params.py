@@ -80,7 +80,7 @@ class CommonParams(Section):
         for name, technique in self.compress.variants.items():
             network = networks[technique.of]
             if isinstance(technique, ChannelPruningParams) and isinstance(network, RecurrentParams):
-                raise ValueError(
+                raise ValueError(  # noqa: TRY004  a fault of the file, which pydantic collects
                     f"compress.variants.{name}: the state of a recurrent network ({network.name}) has no channels that "
                     "could go. Take magnitude_pruning or low_rank, or distil a narrower student."
                 )
@@ -95,7 +95,7 @@ class CommonParams(Section):
                 return self.stated_student(variant, technique.student)
             case ShrunkStudent() if isinstance(self.train.network, PretrainedParams | EfficientNetLite0Params):
                 raise ValueError(
-                    f"compress.variants.{variant}.student: {self.train.network.name} has one size, and cannot be shrunk. "
+                    f"compress.variants.{variant}.student: {self.train.network.name} has one size. "
                     "State a network: {kind: network, network: {…}}."
                 )
             case ShrunkStudent():
