@@ -4,9 +4,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
+FORMATS := executorch litert
+PIN := sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check bench presets lock
+.PHONY: help setup demo test test-slow check bench presets formats lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -47,8 +49,21 @@ bench: .venv/ready  ## the benchmarks, as ratios in one run
 presets: .venv/ready  ## every preset on the whole line, and the table docs/presets.md
 	@$(BIN)/python -m benchmarks.presets
 
+formats: .venv/ready  ## the converters of compress.formats, each in an environment of its own (some 2 GB each)
+	@export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
+	for name in $(FORMATS); do
+		home=.tunesmith/formats/$$name
+		echo "Making the environment of $$name in $$home."
+		$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $$home
+		VIRTUAL_ENV="$$PWD/$$home" $(BIN)/uv pip install --quiet -c infra/formats/$$name.txt -r infra/formats/$$name.in
+	done
+
 # A pin without its local version (+cpu), and none of the CUDA packages: each machine takes the torch build it can use.
 lock: .venv/ready  ## renew constraints.txt from the ranges of pyproject.toml
 	@export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml -o .venv/constraints.new
-	sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d' .venv/constraints.new | uniq > constraints.txt
+	$(PIN) .venv/constraints.new | uniq > constraints.txt
+	for name in $(FORMATS); do
+		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate infra/formats/$$name.in -o .venv/constraints.new
+		$(PIN) .venv/constraints.new | uniq > infra/formats/$$name.txt
+	done

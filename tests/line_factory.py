@@ -21,9 +21,7 @@ from components.contracts import (
     Compressed,
     Ingested,
     IngestedImages,
-    Latency,
     TrainedModel,
-    Variant,
 )
 from components.files import write_json, write_text
 from components.lineage import code_tree, tree_digest
@@ -39,6 +37,7 @@ from tests.package_factory import (
     write_model_parts,
 )
 from tests.places import REPOSITORY
+from tests.variants import make_compressed, make_variant
 
 STAGES = {
     "validate": [VALIDATED],
@@ -128,15 +127,5 @@ def write_ingested(root: Path, labels: tuple[str, ...] = DIGITS) -> None:
 
 
 def _compressed(graph: Path) -> Compressed:
-    fp32 = Variant(
-        name="fp32",
-        file="fp32.onnx",
-        bytes=graph.stat().st_size,
-        validation_score=0.9,
-        latency_1=Latency(p50=0.02, p99=0.03),
-        latency_32=Latency(p50=0.2, p99=0.3),
-        refused=None,
-    )
-    return Compressed(
-        variants=(fp32,), chosen="fp32", reason="fp32, because nothing else was tried", parity_difference=0.0
-    )
+    fp32 = make_variant("fp32", size=graph.stat().st_size, milliseconds=0.02)
+    return make_compressed([fp32], "fp32", "fp32, because nothing else was tried")

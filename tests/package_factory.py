@@ -25,7 +25,7 @@ from components.contracts import (
 )
 from components.evaluate.classes.metrics import measure_classes, wilson_interval
 from components.evaluate.reference import drift_reference, golden_batch
-from components.files import write_text
+from components.files import write_json, write_text
 from components.inference import answers, open_graph
 from components.package import ModelSignature, Provenance, seal
 from components.package.model import (
@@ -41,6 +41,7 @@ from components.package.model import (
 )
 from components.settings import Settings
 from components.splits import ID_DIGITS, content_sha256
+from tests.variants import make_compressed, make_variant
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 SIDE = 8
@@ -156,10 +157,19 @@ def make_package(
     save_file({"bias": np.array([bias], dtype=np.float32)}, folder / WEIGHTS)
     _signature(labels).write(folder / SIGNATURE_FILE)
     _provenance(test_share).write(folder / PROVENANCE)
-    evaluate_graph(folder / MODEL, labels).write(folder / METRICS)
+    write_metrics(folder, evaluate_graph(folder / MODEL, labels))
     write_text(folder / PARAMS, f"# bias {bias}\n")
     write_text(folder / CARD, "# Nearest centroid\n")
     return seal(folder, settings.private_key, settings.public_keys)
+
+
+def write_metrics(folder: Path, evaluated: Evaluated) -> None:
+    """The measures of a package, with those of a compression that came to nothing."""
+    fp32 = make_variant("fp32", size=(folder / MODEL).stat().st_size)
+    compressed = make_compressed([fp32], "fp32", "fp32, because nothing else was tried")
+    write_json(
+        folder / METRICS, evaluated.model_dump(mode="json") | {"compression": compressed.model_dump(mode="json")}
+    )
 
 
 def fitted(labels: tuple[str, ...] = DIGITS) -> Preprocessing:

@@ -34,7 +34,6 @@ from components.package import ModelSignature, Provenance, seal
 from components.package.model import (
     CARD,
     GOLDEN,
-    METRICS,
     MODEL,
     PARAMS,
     PROVENANCE,
@@ -44,6 +43,7 @@ from components.package.model import (
 )
 from components.settings import Settings
 from components.tasks.rows.encoding import encode_rows
+from tests.package_factory import write_metrics
 
 COLOURS = ("blue", "green", "red")
 WEIGHTS_OF_COLUMNS = (120.0, -7.5, 30.0)
@@ -151,7 +151,7 @@ def finish_package(
         task=task, inputs=known.inputs, target=known.target, features=features, golden_tolerance=_tolerance(known)
     ).write(folder / SIGNATURE_FILE)
     _provenance().write(folder / PROVENANCE)
-    evaluated.write(folder / METRICS)
+    write_metrics(folder, evaluated)
     write_text(folder / PARAMS, f"task: {task}\n")
     write_text(folder / CARD, f"# {task}\n")
     return seal(folder, settings.private_key, settings.public_keys)

@@ -1,17 +1,31 @@
 """The files of stage ``compress``."""
 
 import shutil
+from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 import torch
 
+from components.compress.formats.conversion import convert, require_converters
 from components.compress.frontier import choose
 from components.compress.making import Shelf, keys_of
 from components.compress.measuring import measure
-from components.compress.techniques import Techniques
-from components.contracts import COMPRESSED, PREPARED, REPORTS, Compressed, LabelledArrays, Preprocessing, Target
+from components.compress.report import render
+from components.compress.techniques import PARITY_SAMPLES, Techniques
+from components.contracts import (
+    COMPRESSED,
+    PREPARED,
+    REPORTS,
+    Compressed,
+    FormatParity,
+    LabelledArrays,
+    Preprocessing,
+    Variant,
+)
 from components.errors import CompressionError
 from components.files import whole_folder, write_text
+from components.inference import answers, open_graph
 from components.params import Params
 from components.params.sections import FP32
 from components.settings import Settings
@@ -27,14 +41,30 @@ def run(params: Params, settings: Settings) -> None:
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     fitted = Preprocessing.read(PREPARED / "preprocessing.json")
     validation = LabelledArrays.load(PREPARED / "validation")
+    require_converters(params.compress.formats, settings.home)
     shelf = Shelf(settings.home / "compress", keys_of(params))
     techniques = Techniques(params, fitted, shelf, validation)
-    unmade = make_variants(techniques)
+    compressed = judged(techniques, make_variants(techniques))
+    with whole_folder(COMPRESSED) as folder:
+        for variant in compressed.variants:
+            shutil.copyfile(shelf.graph(variant.name), folder / variant.file)
+        formats = tuple(written_formats(techniques, compressed.best, folder, settings.home))
+        compressed = compressed.model_copy(update={"formats": formats})
+        compressed.write(folder / "compressed.json")
+    with whole_folder(REPORTS / "compress") as folder:
+        write_text(folder / "report.html", render(compressed, fitted.target, params.name))
+    shelf.clear()
+    print(f"Chosen: {compressed.reason}. Every variant: {REPORTS / 'compress' / 'report.html'}")
+
+
+def judged(techniques: Techniques, unmade: dict[str, str]) -> Compressed:
+    """Measures the variants that could be made, and chooses among them."""
+    shelf, params, target = techniques.shelf, techniques.params, techniques.fitted.target
     names = [name for name in shelf.keys if name not in unmade]
     served = techniques.served(techniques.network(FP32)[0])
-    variants, eager = measure(names, shelf, served, validation, params)
-    chosen, reason = choose(variants, unmade, params.compress, fitted.target)
-    compressed = Compressed(
+    variants, eager = measure(names, shelf, served, techniques.validation, params)
+    chosen, reason = choose(variants, unmade, params.compress, target)
+    return Compressed(
         variants=tuple(variants),
         unmade=unmade,
         chosen=chosen.name,
@@ -44,9 +74,6 @@ def run(params: Params, settings: Settings) -> None:
         sensitivity={name: made for name in names if (made := shelf.made(name).sensitivity)},
         formats=(),
     )
-    _write(compressed, shelf, fitted.target, params.name)
-    shelf.clear()
-    print(f"Chosen: {reason}.")
 
 
 def make_variants(techniques: Techniques) -> dict[str, str]:
@@ -73,12 +100,18 @@ def make_variants(techniques: Techniques) -> dict[str, str]:
     return unmade
 
 
-def _write(compressed: Compressed, shelf: Shelf, target: Target, name: str) -> None:
-    from components.compress.report import render
+def written_formats(techniques: Techniques, chosen: Variant, folder: Path, home: Path) -> Iterator[FormatParity]:
+    """Writes the network of a variant in the formats of ``compress.formats``, and holds each against its graph.
 
-    with whole_folder(COMPRESSED) as folder:
-        for variant in compressed.variants:
-            shutil.copyfile(shelf.graph(variant.name), folder / variant.file)
-        compressed.write(folder / "compressed.json")
-    with whole_folder(REPORTS / "compress") as folder:
-        write_text(folder / "report.html", render(compressed, target, name))
+    A variant whose graph was changed, and not its network, has the network that it was made from written.
+
+    Raises:
+        CompressionError: a converter cannot take it.
+    """
+    name = chosen.of if chosen.of and chosen.parity_difference is None else chosen.name
+    samples = techniques.validation.inputs[:PARITY_SAMPLES]
+    for wanted in techniques.params.compress.formats:
+        print(f"Writing {name} as {wanted}.", flush=True)
+        given = answers(open_graph(techniques.shelf.graph(name)), samples)
+        served = techniques.served(techniques.network(name)[0])
+        yield convert(wanted, served, samples, given, folder, home)

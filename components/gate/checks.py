@@ -22,6 +22,7 @@ class Candidate:
         score: on the whole test split.
         baseline: the simple model that it was measured against.
         baseline_score: that model's, on the same samples.
+        uncompressed: why no compressed variant left the line; None: one did.
     """
 
     version: int
@@ -30,6 +31,7 @@ class Candidate:
     score: float
     baseline: str
     baseline_score: float
+    uncompressed: str | None = None
 
 
 def decide(name: str, candidate: Candidate, champion: int | None, rival: Rival, gate: GateParams) -> GateDecision:
@@ -45,7 +47,7 @@ def decide(name: str, candidate: Candidate, champion: int | None, rival: Rival, 
     """
     checks = _against(rival, gate)
     if not isinstance(rival, SameGraph):
-        checks += [_size(candidate, gate), _gain(candidate, gate)]
+        checks += [_size(candidate, gate), _gain(candidate, gate), *_compression(candidate)]
     return GateDecision(
         name=name,
         version=candidate.version,
@@ -190,6 +192,14 @@ def _size(candidate: Candidate, gate: GateParams) -> Check:
         figures={"bytes": candidate.graph_bytes, "max_bytes": gate.max_bytes},
         sentence=f"Its graph has {candidate.graph_bytes:,} bytes; {gate.max_bytes:,} are allowed.",
     )
+
+
+def _compression(candidate: Candidate) -> list[Check]:
+    """Tells that the graph is as large and as slow as it was trained; that alone is no reason against it."""
+    if candidate.uncompressed is None:
+        return []
+    sentence = f"It is not compressed: {candidate.uncompressed}."
+    return [Check(name="compression", passed=True, figures={"reason": candidate.uncompressed}, sentence=sentence)]
 
 
 def _gain(candidate: Candidate, gate: GateParams) -> Check:

@@ -153,9 +153,9 @@ def _fetch(registry: Registry, version: int, folder: Path) -> ModelPackage:
 
 
 def _candidate(package: ModelPackage, version: int) -> Candidate:
-    measured = Evaluated.model_validate(
-        {key: value for key, value in package.metrics().items() if key != "compression"}
-    )
+    figures = package.metrics()
+    compression = figures.pop("compression")
+    measured = Evaluated.model_validate(figures)
     return Candidate(
         version=version,
         target=package.signature.target,
@@ -163,4 +163,5 @@ def _candidate(package: ModelPackage, version: int) -> Candidate:
         score=measured.chosen.score,
         baseline=measured.baseline.name,
         baseline_score=measured.baseline.score,
+        uncompressed=None if compression["within_budget"] else compression["reason"],
     )

@@ -29,7 +29,7 @@ def trimmed_for_export(ids: Tensor, padding: int) -> Tensor:
         ids: (batch, length) int64, length at least 2.
         padding: the id that fills up what a text leaves; it comes behind a text.
     """
-    if not torch.compiler.is_exporting():
+    if not torch.onnx.is_in_onnx_export():
         return ids
     places = torch.arange(1, ids.shape[1] + 1, device=ids.device)
     last = (real_tokens(ids, padding).any(dim=0) * places).amax(dim=0)

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 
 from components.compress.frontier import Slowdown, choose, dominating, refusal, slowdown
-from components.contracts import ClassTarget, Graph, Latencies, Latency, ValueTarget, Variant
+from components.contracts import ClassTarget, ValueTarget, Variant
 from components.params import load_params
 from components.params.sections import CompressBudgetParams
 from tests.places import REPOSITORY
+from tests.variants import make_variant
 
 CLASSES = ClassTarget(labels=("a", "b"), counts=(1, 1))
 BUDGET = CompressBudgetParams(
@@ -14,33 +15,7 @@ BUDGET = CompressBudgetParams(
 SECTION = load_params(REPOSITORY / "params.yaml").compress.model_copy(update={"budget": BUDGET})
 
 
-def variant(
-    name: str,
-    accuracy: float = 0.9,
-    size: int = 1000,
-    milliseconds: float = 1.0,
-    classes: tuple[float, float] = (0.9, 0.9),
-    refused: str | None = None,
-) -> Variant:
-    latency = Latency(p50=milliseconds, p99=milliseconds)
-    return Variant(
-        name=name,
-        of=None if name == "fp32" else "fp32",
-        technique="static_int8",
-        file=f"{name}.onnx",
-        graph=Graph(bytes=size, deflated_bytes=size, parameters=100, nonzero_parameters=100, multiply_adds=100),
-        validation_score=accuracy,
-        class_scores=classes,
-        latency=Latencies(batch_1=latency, batch_32=latency),
-        peak_memory_bytes=1,
-        parity_difference=None,
-        in_float=(),
-        refused=refused,
-        dominated_by=None,
-    )
-
-
-FP32 = variant("fp32")
+FP32 = make_variant("fp32")
 SAME = Slowdown(1.0, 0.99, 1.01)
 SLOWER = Slowdown(1.5, 1.45, 1.55)
 
@@ -52,13 +27,17 @@ def judged(one: Variant, slower: Slowdown = SAME, budget: CompressBudgetParams =
 @pytest.mark.parametrize(
     ("int8", "slower", "words"),
     [
-        (variant("int8", accuracy=0.89, size=300), SAME, "loses 1.00% of validation accuracy"),
-        (variant("int8", accuracy=float("nan"), size=300), SAME, "loses nan%"),
-        (variant("int8", classes=(0.95, 0.85), size=300), SAME, "loses 5.00% of the recall of b"),
-        (variant("int8", size=950), SAME, "has 950 bytes; budget.max_bytes allows 900"),
-        (variant("int8", milliseconds=1.5, size=300), SLOWER, "takes 1.50 × the time of fp32, which it was made from"),
-        (variant("int8", milliseconds=6, size=300), SAME, "takes 6.000 ms; budget.max_latency_ms allows 5 ms"),
-        (variant("int8", size=300), SAME, None),
+        (make_variant("int8", accuracy=0.89, size=300), SAME, "loses 1.00% of validation accuracy"),
+        (make_variant("int8", accuracy=float("nan"), size=300), SAME, "loses nan%"),
+        (make_variant("int8", classes=(0.95, 0.85), size=300), SAME, "loses 5.00% of the recall of b"),
+        (make_variant("int8", size=950), SAME, "has 950 bytes; budget.max_bytes allows 900"),
+        (
+            make_variant("int8", milliseconds=1.5, size=300),
+            SLOWER,
+            "takes 1.50 × the time of fp32, which it was made from",
+        ),
+        (make_variant("int8", milliseconds=6, size=300), SAME, "takes 6.000 ms; budget.max_latency_ms allows 5 ms"),
+        (make_variant("int8", size=300), SAME, None),
     ],
 )
 def test_a_variant_that_breaks_the_budget_is_refused_in_words(
@@ -78,7 +57,7 @@ def test_a_variant_that_breaks_the_budget_is_refused_in_words(
 
 
 def test_a_variant_slower_than_what_it_was_made_from_is_refused_even_if_faster_than_fp32() -> None:
-    thin_int8 = variant("thin_int8", size=100, milliseconds=0.8).model_copy(update={"of": "thin"})
+    thin_int8 = make_variant("thin_int8", size=100, milliseconds=0.8).model_copy(update={"of": "thin"})
     faster, slower = Slowdown(0.8, 0.79, 0.81), Slowdown(1.1, 1.05, 1.2)
     reason = refusal(thin_int8, FP32, {"fp32": faster, "thin": slower}, BUDGET, CLASSES)
     assert reason == "it takes 1.10 × the time of thin, which it was made from"
@@ -86,13 +65,15 @@ def test_a_variant_slower_than_what_it_was_made_from_is_refused_even_if_faster_t
 
 def test_a_budget_may_ask_for_more_speed_than_that_of_fp32() -> None:
     fast = BUDGET.model_copy(update={"max_latency_ratio": 0.5})
-    reason = judged(variant("int8", size=300), Slowdown(0.7, 0.68, 0.72), fast)
+    reason = judged(make_variant("int8", size=300), Slowdown(0.7, 0.68, 0.72), fast)
     assert reason == "it takes 0.70 × the time of fp32; budget.max_latency_ratio allows 0.5 ×"
 
 
 def test_as_large_as_fp32_is_no_compression() -> None:
     unbounded = BUDGET.model_copy(update={"max_bytes": None})
-    assert judged(variant("sparse", size=1000), SAME, unbounded) == "it has 1,000 bytes, and fp32 no more than 1,000"
+    assert (
+        judged(make_variant("sparse", size=1000), SAME, unbounded) == "it has 1,000 bytes, and fp32 no more than 1,000"
+    )
 
 
 def test_noise_is_no_slowdown() -> None:
@@ -116,22 +97,22 @@ def test_the_interval_of_a_slowdown_holds_the_truth_as_often_as_it_says() -> Non
 
 
 def test_the_objective_decides_among_the_variants_within_the_budget() -> None:
-    small = variant("small", accuracy=0.896, size=100, milliseconds=0.9)
-    fast = variant("fast", accuracy=0.897, size=200, milliseconds=0.3)
-    good = variant("good", accuracy=0.905, size=300, milliseconds=0.8)
-    refused = variant("refused", accuracy=0.91, size=10, milliseconds=0.1, refused="no")
+    small = make_variant("small", accuracy=0.896, size=100, milliseconds=0.9)
+    fast = make_variant("fast", accuracy=0.897, size=200, milliseconds=0.3)
+    good = make_variant("good", accuracy=0.905, size=300, milliseconds=0.8)
+    refused = make_variant("refused", accuracy=0.91, size=10, milliseconds=0.1, refused="no")
     for objective, expected in (("bytes", "small"), ("latency", "fast"), ("score", "good")):
         section = SECTION.model_copy(update={"objective": objective})
         assert choose([FP32, small, fast, good, refused], {}, section, CLASSES)[0].name == expected
 
 
 def test_a_dominated_variant_is_told_by_which() -> None:
-    small, slow = variant("small", size=100), variant("slow", size=100, milliseconds=2.0)
+    small, slow = make_variant("small", size=100), make_variant("slow", size=100, milliseconds=2.0)
     everything = [FP32, small, slow]
     assert dominating(slow, everything) == "small"
     assert dominating(FP32, everything) == "small"
     assert dominating(small, everything) is None
-    assert dominating(FP32, [variant("twin")]) is None, "equal in all is not beaten"
+    assert dominating(FP32, [make_variant("twin")]) is None, "equal in all is not beaten"
 
 
 def test_a_variant_that_could_not_be_made_is_told() -> None:
@@ -142,5 +123,5 @@ def test_a_variant_that_could_not_be_made_is_told() -> None:
 
 def test_of_values_the_drop_is_one_of_r2() -> None:
     values = ValueTarget(name="price", mean=0.0, std=1.0, low=-1.0, high=1.0)
-    reason = refusal(variant("int8", accuracy=0.8925, size=1), FP32, {"fp32": SAME}, BUDGET, values)
+    reason = refusal(make_variant("int8", accuracy=0.8925, size=1), FP32, {"fp32": SAME}, BUDGET, values)
     assert reason == "it loses 0.0075 of validation R²; budget.max_score_drop allows 0.0050"

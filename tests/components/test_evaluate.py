@@ -23,14 +23,12 @@ from components.contracts import (
     TRAINED,
     ChampionRef,
     ClassComparison,
-    Compressed,
     Epoch,
     Evaluated,
     Incomparable,
     Ingested,
     IngestedImages,
     LabelledArrays,
-    Latency,
     TrainedModel,
     Variant,
 )
@@ -51,6 +49,7 @@ from components.splits import draw_for_test
 from components.tasks.summaries import summarise, summary_names
 from tests.package_factory import DIGITS, SIDE, digits, fitted, make_graph, make_package
 from tests.places import REPOSITORY
+from tests.variants import make_compressed, make_variant
 
 SPLITS = {"train": slice(0, 1000), "validation": slice(1000, 1300), "test": slice(1300, 1797)}
 IMAGES = fitted().inputs
@@ -70,16 +69,7 @@ def part(split: str) -> LabelledArrays:
 
 def variant(name: str, refused: str | None = None) -> Variant:
     size = (COMPRESSED / f"{name}.onnx").stat().st_size
-    latency = Latency(p50=0.1, p99=0.25)
-    return Variant(
-        name=name,
-        file=f"{name}.onnx",
-        bytes=size,
-        validation_score=0.9,
-        latency_1=latency,
-        latency_32=latency,
-        refused=refused,
-    )
+    return make_variant(name, size=size, milliseconds=0.1, refused=refused)
 
 
 def prepare(labels: tuple[str, ...] = DIGITS, chosen: str = "int8") -> None:
@@ -89,12 +79,8 @@ def prepare(labels: tuple[str, ...] = DIGITS, chosen: str = "int8") -> None:
     fitted(labels).write(PREPARED / "preprocessing.json")
     make_graph(COMPRESSED / "fp32.onnx")
     make_graph(COMPRESSED / "int8.onnx", bias=0.5)
-    Compressed(
-        variants=(variant("fp32"), variant("int8", None if chosen == "int8" else "it is slower")),
-        chosen=chosen,
-        reason=f"{chosen}: because of the test",
-        parity_difference=1e-7,
-    ).write(COMPRESSED / "compressed.json")
+    variants = [variant("fp32"), variant("int8", None if chosen == "int8" else "it is slower")]
+    make_compressed(variants, chosen, f"{chosen}: because of the test").write(COMPRESSED / "compressed.json")
     TrainedModel(run_id="run-42", epochs=2, best_epoch=1, validation_score=0.9, parameters=650).write(
         TRAINED / "trained.json"
     )

@@ -1,5 +1,6 @@
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,13 @@ def test_the_absolute_conditions_refuse_by_themselves(candidate: Candidate, chec
     assert failed(decision) == [check]
     assert decision.sentence().startswith("Version 3 of 'digits' must not become the first champion.")
     assert words in decision.sentence()
+
+
+def test_a_graph_that_could_not_be_compressed_is_told_and_may_pass() -> None:
+    candidate = replace(GOOD, uncompressed="fp32, because no compressed variant keeps the budget (int8: it is slower)")
+    decision = decide(NAME, candidate, None, None, GATE)
+    assert decision.passed
+    assert "It is not compressed: fp32, because no compressed variant keeps the budget" in decision.sentence()
 
 
 def test_a_gain_of_exactly_what_is_asked_passes() -> None:

@@ -85,7 +85,7 @@ def test_what_is_listed_exists(stage: str) -> None:
 
 
 def test_the_closure_follows_imports(imports: grimp.ImportGraph) -> None:
-    assert "components.compress.quantize" in closure(imports, entry("compress"))
+    assert "components.compress.low_rank" in closure(imports, entry("compress"))
     assert "components.contracts" in closure(imports, "components.nets.preprocess"), "what an import imports"
 
 

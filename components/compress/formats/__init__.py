@@ -1,0 +1,1 @@
+"""Formats besides ONNX, each converted and answered in an environment of its own: ``make formats`` makes these."""
