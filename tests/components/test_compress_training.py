@@ -16,8 +16,9 @@ from components.compress.students import scaled, shrunk
 from components.compress.techniques import Techniques
 from components.compress.training import train_network, training_params
 from components.contracts import PREPARED, ClassTarget, LabelledArrays, Preprocessing, ValueTarget
+from components.errors import ParamsError
 from components.nets import Network, build_network, build_preprocess, count_parameters
-from components.params import Params, ParamsError, load_params
+from components.params import Params, load_params
 from components.params.reading import CHECKED
 from components.params.sections import DistillationParams, MagnitudePruningParams, TrainingTechnique
 from components.train.learner import Learner

@@ -1,0 +1,100 @@
+"""Formats besides ONNX, by their real converters and runtimes, which `make formats` installs."""
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.compress.formats.conversion import Format, compared, convert, interpreter
+from components.compress.run import run
+from components.contracts import COMPRESSED, REPORTS, ClassTarget, Compressed, ValueTarget
+from components.errors import CompressionError
+from components.export import ServedNetwork, export_onnx
+from components.inference import answers, open_graph
+from components.nets import build_preprocess
+from components.settings import Settings
+from tests.components.nets_samples import NETWORKS, network, raw_samples
+from tests.places import REPOSITORY
+from tests.trained_digits import static_int8, with_variants, write_trained
+
+CLASSES = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
+FORMATS: tuple[Format, ...] = ("executorch", "litert")
+KINDS = ("cnn", "resnet", "vit", "transformer", "lstm", "gru", "mlp on rows")
+
+
+@pytest.fixture(scope="session")
+def home() -> Path:
+    """Where the environments of the converters are; made if need be."""
+    found = REPOSITORY / ".tunesmith"
+    if not all(interpreter(name, found).exists() for name in FORMATS):
+        subprocess.run(["make", "formats"], cwd=REPOSITORY, check=True)
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_network_answers_alike_in_every_format(
+    kind: str, name: Format, home: Path, tmp_path: Path
+) -> None:
+    params, inputs = NETWORKS[kind]
+    served = ServedNetwork(build_preprocess(inputs), network(params, inputs), CLASSES).eval()
+    samples = raw_samples(inputs, 40).numpy()
+    export_onnx(served, samples, tmp_path / "fp32.onnx")
+    wanted = answers(open_graph(tmp_path / "fp32.onnx"), samples)
+    found = convert(name, served, samples, wanted, tmp_path, home)
+    assert found.largest_difference < 1e-4
+    assert found.equal_answers == 1.0
+    assert found.samples == 40
+    assert found.bytes == (tmp_path / found.file).stat().st_size > 1000
+    assert 0 < found.latency_1.p50 <= found.latency_1.p99
+
+
+@pytest.mark.slow
+def test_the_stage_writes_the_network_behind_the_choice(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = write_trained(tmp_path)
+    (tmp_path / ".tunesmith").mkdir()
+    (tmp_path / ".tunesmith" / "formats").symlink_to(home / "formats")
+    generous = params.compress.budget.model_dump() | {"max_latency_ratio": 100.0}
+    changed = with_variants(params, {"int8": static_int8()}, formats=list(FORMATS), latency_repeats=10, budget=generous)
+    run(changed, Settings(threads=1))
+    found = Compressed.read(COMPRESSED / "compressed.json").formats
+    assert [each.name for each in found] == list(FORMATS)
+    for each in found:
+        assert each.samples == 200
+        assert each.equal_answers == 1.0
+        assert (COMPRESSED / each.file).stat().st_size == each.bytes
+    assert "Other formats" in (REPORTS / "compress" / "report.html").read_text()
+
+
+def test_a_converter_that_is_not_here_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = write_trained(tmp_path)
+    changed = with_variants(params, {"int8": static_int8()}, formats=["litert"])
+    with pytest.raises(CompressionError, match=r"litert/bin/python does not exist\. Run 'make formats'"):
+        run(changed, Settings(threads=1))
+    assert not (tmp_path / ".tunesmith" / "compress").exists()
+
+
+def test_what_a_converter_cannot_take_is_told_in_its_words(tmp_path: Path) -> None:
+    params, inputs = NETWORKS["mlp on rows"]
+    served = ServedNetwork(build_preprocess(inputs), network(params, inputs), CLASSES).eval()
+    python = interpreter("litert", tmp_path)
+    python.parent.mkdir(parents=True)
+    python.write_text("#!/bin/sh\necho 'no such operator' >&2\nexit 3\n")
+    python.chmod(0o755)
+    samples = raw_samples(inputs, 2).numpy()
+    with pytest.raises(CompressionError, match="litert cannot take this network: no such operator"):
+        convert("litert", served, samples, np.zeros((2, 3), np.float32), tmp_path, tmp_path)
+
+
+def test_answers_are_compared_by_class_or_by_value() -> None:
+    given = np.array([[0.6, 0.4, 0.0], [0.1, 0.2, 0.7]], np.float32)
+    wanted = np.array([[0.5, 0.5 - 1e-6, 0.0], [0.1, 0.7, 0.2]], np.float32)
+    assert compared(given, wanted, CLASSES) == (0.5, pytest.approx(0.5))
+    price = ValueTarget(name="price", mean=0.0, std=10.0, low=-1.0, high=1.0)
+    assert compared(np.array([[1.0], [2.0]]), np.array([[1.001], [3.0]]), price) == (0.5, pytest.approx(0.1))
