@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.behaviour import TESTS, Behaviour, behaviour_of
+from benchmarks.frontiers import Reached, frontier_table, reached_by
 from benchmarks.workspace import ROOT, timed, workspace
 from components.contracts import (
     COMPRESSED,
@@ -76,6 +77,8 @@ class Measured(Record):
     line_seconds: float
     served: str
     kilobytes: float
+    frontier: tuple[Reached, ...] = ()
+    """Every variant of the compression; records of before there were any lack it."""
 
 
 def digest_of(preset: Path) -> str:
@@ -118,6 +121,7 @@ def read_measures(root: Path, params: Params, line_seconds: float, digest: str) 
         line_seconds=line_seconds,
         served=served.name,
         kilobytes=served.graph.bytes / 1000,
+        frontier=reached_by(compressed, evaluated),
     )
 
 
@@ -137,7 +141,8 @@ def page(measured: dict[str, Measured], processors: int) -> str:
     faults = "".join(
         f"- {name}: `{test}`\n" for name, one in measured.items() if one.behaviour for test in one.behaviour.failed
     )
-    return head + rows + (f"\nTests of behaviour that a model does not pass:\n\n{faults}" if faults else "")
+    behaviour = f"\nTests of behaviour that a model does not pass:\n\n{faults}" if faults else ""
+    return head + rows + behaviour + frontier_table({name: one.frontier for name, one in measured.items()})
 
 
 def _cells(name: str, one: Measured) -> list[str]:

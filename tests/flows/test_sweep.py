@@ -4,8 +4,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -160,3 +162,30 @@ print(json.dumps({"trials": len(found.trials), "runs": runs, "flows": flows, "lo
     assert said["flows"] == ["sweep"]
     assert [state for _, state in said["runs"]] == ["Completed"]
     assert sorted(said["logged"]) == [["sweep", False, "FINISHED", False], *[["trial", True, "FINISHED", True]] * 4]
+
+
+@pytest.mark.slow
+def test_a_schedule_sweeps_by_itself_until_it_is_interrupted(tmp_path: Path) -> None:
+    root = workspace(tmp_path / "work", {})
+    report = root / "reports" / "sweep" / "report.html"
+    with (root / "said").open("w") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "sweep", "--cron", "* * * * *"],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+            stdout=said,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        try:
+            deadline = time.monotonic() + 240
+            while not report.exists() and process.poll() is None and time.monotonic() < deadline:
+                time.sleep(1)
+            assert report.exists(), (root / "said").read_text()
+            assert process.poll() is None, "it stays for the next time"
+        finally:
+            os.killpg(process.pid, signal.SIGINT)
+            process.wait(timeout=60)
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
+    assert "4 trials" in report.read_text()
