@@ -1,6 +1,7 @@
 """ONNX graphs in eight bits: static, by calibrated ranges, and dynamic, by ranges that are found while it answers."""
 
 import contextlib
+import io
 import logging
 import tempfile
 from collections.abc import Collection, Iterator
@@ -43,11 +44,12 @@ class Samples(CalibrationDataReader):  # type: ignore[misc] # untyped base
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the quantizer's warnings that raw samples have no float type, and that a graph could be prepared."""
+    """Without what the quantizer prints of its histograms, and its warning that raw samples have no float type."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
     finally:
         logging.disable(before)
 

@@ -46,10 +46,13 @@ def test_the_eight_bit_graph_answers_nearly_as_the_graph_at_any_batch_size(name:
 
 
 @pytest.mark.parametrize("method", ["min_max", "entropy", "percentile"])
-def test_every_calibration_finds_ranges_that_keep_the_answers(tmp_path: Path, method: str) -> None:
+def test_every_calibration_finds_ranges_that_keep_the_answers(
+    tmp_path: Path, method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     source, samples = exported("cnn", tmp_path)
     params = PLAIN.model_copy(update={"calibration": method})
     StaticQuantizer(source, tmp_path, samples, params).write(tmp_path / "int8.onnx")
+    assert capsys.readouterr().out == "", "the library's own words stay away"
     fp32, int8 = (open_graph(tmp_path / f"{each}.onnx") for each in ("fp32", "int8"))
     np.testing.assert_allclose(answers(int8, samples), answers(fp32, samples), atol=0.15)
     assert TensorProto.INT8 in weight_types(tmp_path / "int8.onnx")
