@@ -11,7 +11,7 @@ TunesmithError
 ├── PackageError       a model package is damaged, incomplete or not signed by a trusted key
 ├── TrainingError      training cannot start on this machine, or came to nothing
 │   └── TrainingDiverged   a loss or a score is no finite number any more
-├── CompressionError   an exported model does not answer as its source does
+├── CompressionError   a variant cannot be made, or does not answer as what it was made from
 ├── RegistryError      the registry cannot be reached or does not hold what was asked for
 │   └── PromotionRefused   a promotion that must not happen
 ├── GraphError         dvc.yaml, dvc.lock or the state that DVC keeps cannot be read
@@ -76,7 +76,7 @@ class TrainingDiverged(TrainingError):
 
 
 class CompressionError(TunesmithError):
-    """An exported model does not answer as its source does."""
+    """A variant of a model cannot be made, or does not answer as what it was made from."""
 
 
 class RegistryError(TunesmithError):

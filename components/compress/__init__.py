@@ -1,8 +1,8 @@
-"""Stage ``compress``: the trained network as an ONNX graph, quantized, measured here, and chosen by a stated budget.
+"""Stage ``compress``: variants of the trained network as ONNX graphs, measured here, and one chosen by a stated budget.
 
-Reads ``models/train/best.safetensors``, ``data/prepared/{train,validation}`` and ``preprocessing.json``; calibrates on
-training samples and measures on validation samples, never on the test split. Writes ``models/compress`` with
-``fp32.onnx``, ``int8.onnx`` where the quantizer can make it, and ``compressed.json``. Guarantees: the fp32 graph gives
-the answers of the network, and the chosen variant keeps every budget of the section ``compress``; a variant that is not
-chosen has its reason.
+Reads ``models/train/best.safetensors``, ``data/prepared/{train,validation}``, ``data/augmented`` and
+``preprocessing.json``; trains and calibrates on training samples and measures on validation samples, never on the test
+split. Writes ``models/compress`` with the graph of each variant and ``compressed.json``, and ``reports/compress``.
+Guarantees: a graph that was exported gives the answers of its network; the chosen variant keeps every budget of the
+section ``compress``; one that is refused, or could not be made, has its reason.
 """

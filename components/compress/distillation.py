@@ -43,8 +43,9 @@ def similarity_loss(student: Tensor, teacher: Tensor) -> Tensor:
         student: (batch, features).
         teacher: (batch, features of its own).
     """
-    alike = [functional.normalize(features @ features.T, dim=1) for features in (student, teacher)]
-    return (alike[0] - alike[1]).square().mean()
+    with torch.autocast(student.device.type, enabled=False):  # products of a whole row leave the range of float16
+        alike = [functional.normalize(each.float() @ each.float().T, dim=1) for each in (student, teacher)]
+        return (alike[0] - alike[1]).square().mean()
 
 
 class Distilled(Learner):
@@ -85,5 +86,5 @@ class Distilled(Learner):
         loss = told.label_share * batch.loss(self.loss, outputs)
         loss = loss + (1 - told.label_share) * answer_loss(outputs, taught, self.target, told.temperature)
         if told.feature_weight:
-            loss = loss + told.feature_weight * similarity_loss(features.float(), taught_features.float())
+            loss = loss + told.feature_weight * similarity_loss(features, taught_features)
         return loss

@@ -44,7 +44,7 @@ def class_drop(variant: Variant, fp32: Variant, target: Target) -> tuple[float, 
         return None
     drops = np.subtract(fp32.class_scores, variant.class_scores)
     worst = int(drops.argmax())
-    return float(drops[worst]), target.labels[worst]
+    return round(float(drops[worst]), 12), target.labels[worst]
 
 
 def refusal(
@@ -59,7 +59,7 @@ def refusal(
         budget: the section ``compress.budget``.
         target: what is predicted.
     """
-    drop = fp32.validation_score - variant.validation_score
+    drop = round(fp32.validation_score - variant.validation_score, 12)  # 0.9 - 0.895 is a drop of 0.005
     if not drop <= budget.max_score_drop:  # so that NaN is refused, too
         allowed = f"budget.max_score_drop allows {shown_score(target, budget.max_score_drop)}"
         return f"it loses {shown_score(target, drop)} of validation {target.score}; {allowed}"
@@ -127,9 +127,11 @@ def choose(
     """
     fp32, *compressed = variants
     allowed = [variant for variant in compressed if variant.refused is None]
+    if not variants[1:] and not unmade:
+        return fp32, "fp32, because compress.variants names no other"
     if not allowed:
         refused = {variant.name: variant.refused for variant in compressed} | dict(unmade)
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items()) or "none was asked for"
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in refused.items())
         return fp32, f"fp32, because no compressed variant keeps the budget ({reasons})"
     best = min(allowed, key=BEST[params.objective])
     faster = fp32.latency.batch_1.p50 / best.latency.batch_1.p50

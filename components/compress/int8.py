@@ -14,8 +14,10 @@ from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
     QuantType,
+    create_calibrator,
     quantize_dynamic,
     quantize_static,
+    save_tensors_data,
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -30,16 +32,18 @@ STATIC_OPERATORS = ("Conv", "Gemm", "MatMul")
 """What is computed in eight bits. Recurrent layers have no static quantization, and stay as they are."""
 
 
-class Samples(CalibrationDataReader):  # type: ignore[misc] # untyped base
-    """Gives calibration samples to the quantizer in batches."""
+BATCH = 64
 
-    def __init__(self, inputs: NDArray[Any], batch: int = 64) -> None:
-        self.batches: Iterator[NDArray[Any]] = (inputs[at : at + batch] for at in range(0, len(inputs), batch))
+
+class Batch(CalibrationDataReader):  # type: ignore[misc] # untyped base
+    """Gives one batch of samples to the calibrator."""
+
+    def __init__(self, inputs: NDArray[Any]) -> None:
+        self.left = [inputs]
 
     def get_next(self) -> dict[str, NDArray[Any]] | None:
-        """The next batch, None after the last."""
-        batch = next(self.batches, None)
-        return None if batch is None else {"inputs": batch}
+        """The batch, then None."""
+        return {"inputs": self.left.pop()} if self.left else None
 
 
 @contextlib.contextmanager
@@ -75,11 +79,21 @@ class StaticQuantizer:
             params: the technique.
         """
         self.prepared, self.ranges = scratch / "prepared.onnx", scratch / "ranges.json"
-        self.calibration, self.params = calibration, params
+        self.calibration, self.method = calibration, METHODS[params.calibration]
         with quiet():
             quant_pre_process(source, self.prepared, skip_symbolic_shape=True)  # the exporter has written the shapes
+            self._find_ranges(scratch / "augmented.onnx")
         nodes = onnx.load(self.prepared).graph.node
         self.layers = [node.name for node in nodes if node.op_type in STATIC_OPERATORS]
+
+    def _find_ranges(self, augmented: Path) -> None:
+        """Batch by batch: all activations of all samples would fill the memory, and texts are of different lengths."""
+        calibrator = create_calibrator(
+            self.prepared, list(STATIC_OPERATORS), augmented_model_path=str(augmented), calibrate_method=self.method
+        )
+        for start in range(0, len(self.calibration), BATCH):
+            calibrator.collect_data(Batch(self.calibration[start : start + BATCH]))
+        save_tensors_data(calibrator.compute_data(), self.ranges)
 
     def write(self, target: Path, in_float: Collection[str] = ()) -> None:
         """Writes a graph in which all layers but some are computed in eight bits."""
@@ -87,11 +101,10 @@ class StaticQuantizer:
             quantize_static(
                 self.prepared,
                 target,
-                Samples(self.calibration),
                 per_channel=True,
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
-                calibrate_method=METHODS[self.params.calibration],
+                calibrate_method=self.method,
                 op_types_to_quantize=list(STATIC_OPERATORS),
                 nodes_to_exclude=list(in_float),
                 calibration_cache_path=self.ranges,

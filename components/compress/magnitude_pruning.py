@@ -18,7 +18,7 @@ from components.compress.training import train_network
 from components.contracts import Preprocessing
 from components.nets import Network
 from components.params import Params
-from components.params.sections import MagnitudePruningParams
+from components.params.sections import MagnitudePruningParams, NoAveraging
 from components.train.learner import Learner
 
 Masks = Mapping[str, Tensor]
@@ -107,7 +107,8 @@ def prune_magnitudes(
     Raises:
         TrainingError: the training diverged.
     """
-    pruning = GradualPruning(technique)
-    trained = train_network(params, technique, fitted, state, partial(Learner, network=network), [pruning])
-    apply_masks(trained, pruning.masks)  # a mean over the steps still has something of what has become zero
-    return trained
+    # A mean over the steps still has something of what has become zero, and normalises by what that gave.
+    plain = params.model_copy(update={"train": params.train.model_copy(update={"averaging": NoAveraging(name="none")})})
+    return train_network(
+        plain, technique, fitted, state, partial(Learner, network=network), [GradualPruning(technique)]
+    )

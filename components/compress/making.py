@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
 from pydantic import TypeAdapter
 
 from components.contracts import AUGMENTED, PREPARED, TRAINED, LayerShift
@@ -15,10 +16,13 @@ from components.contracts.record import Record
 from components.files import file_sha256, whole_folder
 from components.lineage import code_tree, tree_digest
 from components.params import Params
-from components.params.sections import FP32, TechniqueParams
+from components.params.sections import FP32, DistillationParams, PretrainedParams, StatedStudent, TechniqueParams
 
 GRAPH, MADE, NETWORK = "graph.onnx", "made.json", "network"
-LIBRARIES = ("numpy", "onnx", "onnxruntime", "torch", "torch-pruning")
+LIBRARIES = (
+    "ml-dtypes", "numpy", "onnx", "onnxruntime", "onnxscript", "pytorch-lightning", "torch", "torch-pruning",
+    "transformers",
+)  # fmt: skip
 
 
 class Made(Record):
@@ -37,8 +41,18 @@ def keys_of(params: Params) -> dict[str, str]:
     keys = {FP32: _digest(_origin(params))}
     for name, technique in params.compress.variants.items():
         described = TypeAdapter(TechniqueParams).dump_python(technique, mode="json", exclude={"of"})
-        keys[name] = _digest([keys[technique.of], described])
+        keys[name] = _digest([keys[technique.of], described, _student_weights(params, name)])
     return keys
+
+
+def _student_weights(params: Params, name: str) -> str | None:
+    """Digest of the pretrained weights that a student starts from; None: it has none, or they are on the hub."""
+    technique = params.compress.variants[name]
+    if isinstance(technique, DistillationParams) and isinstance(technique.student, StatedStudent):
+        network = params.stated_student(name, technique.student)
+        if isinstance(network, PretrainedParams):
+            return tree_digest(code_tree(Path(network.checkpoint)))
+    return None
 
 
 def _origin(params: Params) -> list[object]:
@@ -51,6 +65,7 @@ def _origin(params: Params) -> list[object]:
         [file_sha256(file) for file in files],
         tree_digest(code_tree(Path(__file__).parents[1])),
         [version(library) for library in LIBRARIES],
+        params.train.accelerator != "cpu" and torch.cuda.is_available(),
     ]
 
 

@@ -27,8 +27,9 @@ from components.errors import CompressionError
 from components.files import whole_folder, write_text
 from components.inference import answers, open_graph
 from components.params import Params
-from components.params.sections import FP32
+from components.params.sections import FP32, TrainingTechnique
 from components.settings import Settings
+from components.train.machine import check_machine
 
 
 def run(params: Params, settings: Settings) -> None:
@@ -42,6 +43,8 @@ def run(params: Params, settings: Settings) -> None:
     fitted = Preprocessing.read(PREPARED / "preprocessing.json")
     validation = LabelledArrays.load(PREPARED / "validation")
     require_converters(params.compress.formats, settings.home)
+    if any(isinstance(technique, TrainingTechnique) for technique in params.compress.variants.values()):
+        check_machine(params.train)
     shelf = Shelf(settings.home / "compress", keys_of(params))
     techniques = Techniques(params, fitted, shelf, validation)
     compressed = judged(techniques, make_variants(techniques))
@@ -114,4 +117,5 @@ def written_formats(techniques: Techniques, chosen: Variant, folder: Path, home:
         print(f"Writing {name} as {wanted}.", flush=True)
         given = answers(open_graph(techniques.shelf.graph(name)), samples)
         served = techniques.served(techniques.network(name)[0])
-        yield convert(wanted, served, samples, given, folder, home)
+        most = techniques.params.compress.max_parity_difference
+        yield convert(wanted, served, samples, given, most, folder, home)

@@ -1,8 +1,12 @@
 """The network of a student: stated, or as narrow as so many times fewer weights ask for."""
 
+import contextlib
 import math
 from bisect import bisect_right
+from collections.abc import Iterator
 from typing import Any
+
+from pydantic import ValidationError
 
 from components.contracts import Preprocessing
 from components.errors import CompressionError
@@ -25,16 +29,21 @@ def shrunk(params: Params, fitted: Preprocessing, factor: float) -> NetworkParam
         CompressionError: not even the narrowest has so few weights.
     """
     limit = _weights(params, params.train.network, fitted) / factor
-    shares = [step / STEPS for step in range(1, STEPS)]
-    fitting = bisect_right(
-        shares, limit, key=lambda share: _weights(params, scaled(params.train.network, share), fitted)
-    )
+    narrower = list(_narrower(params.train.network))
+    fitting = bisect_right(narrower, limit, key=lambda network: _weights(params, network, fitted))
     if not fitting:
         raise CompressionError(
             f"no narrower {params.train.network.name} has {factor:g} × fewer weights than train.network. Lower "
             "student.factor, or state a network"
         )
-    return scaled(params.train.network, shares[fitting - 1])
+    return narrower[fitting - 1]
+
+
+def _narrower(network: NetworkParams) -> Iterator[NetworkParams]:
+    """The network at ever larger shares of its widths, where it can be as narrow as that."""
+    for step in range(1, STEPS):
+        with contextlib.suppress(ValidationError):
+            yield scaled(network, step / STEPS)
 
 
 def scaled(network: NetworkParams, share: float) -> NetworkParams:

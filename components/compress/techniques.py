@@ -1,5 +1,6 @@
 """From a technique of ``params.yaml`` to a variant: a changed network, exported, or a changed graph."""
 
+import shutil
 import tempfile
 from dataclasses import dataclass
 from functools import partial
@@ -19,13 +20,13 @@ from components.compress.int8 import StaticQuantizer, quantize_dynamically
 from components.compress.low_rank import factorise
 from components.compress.magnitude_pruning import prune_magnitudes
 from components.compress.making import GRAPH, NETWORK, PLAIN, Made, Shelf
-from components.compress.networks import kept_architecture, load_network, save_network
+from components.compress.networks import kept_params, load_network, save_network, with_network
 from components.compress.rounding import start_rounding, stop_rounding
 from components.compress.sensitivity import scan
 from components.compress.students import shrunk
-from components.compress.training import Build, train_network
+from components.compress.training import train_network
 from components.contracts import PREPARED, TRAINED, LabelledArrays, Preprocessing, Target, ValueTarget
-from components.errors import CompressionError
+from components.errors import CompressionError, TrainingDiverged
 from components.export import ServedNetwork, export_onnx, torch_answers
 from components.inference import answers, open_graph
 from components.nets import Network, build_network, build_preprocess
@@ -45,7 +46,6 @@ from components.params.sections import (
     ShrunkStudent,
     StaticInt8Params,
     TechniqueParams,
-    TrainingTechnique,
 )
 from components.train.learner import Learner
 
@@ -79,61 +79,74 @@ class Techniques:
 
         Raises:
             CompressionError: the technique cannot do it, or what it gives does not answer as it should.
-            TrainingError: a training diverged.
+            OSError: the disk is full, or gone.
         """
         technique = self.params.compress.variants[name]
-        if isinstance(technique, GRAPH_TECHNIQUES):
-            return self._change_graph(technique, self.shelf.graph(technique.of), folder)
-        network, architecture = self._change_network(name, technique)
-        return self._export(network, architecture, folder)
+        try:
+            if isinstance(technique, GRAPH_TECHNIQUES):
+                return self._change_graph(technique, self.shelf.graph(technique.of), folder)
+            network, architecture = self._change_network(name, technique)
+            return self._export(network, architecture, folder)
+        except (CompressionError, OSError):
+            raise
+        except TrainingDiverged as error:
+            shutil.rmtree(self.shelf.state(name), ignore_errors=True)
+            what = str(error).partition(". ")[0]
+            raise CompressionError(f"{what}. Lower compress.variants.{name}.learning_rate") from error
+        except Exception as error:
+            said = " ".join(str(error).split())
+            raise CompressionError(f"{technique.name} cannot make it ({type(error).__name__}: {said})") from error
 
-    def network(self, name: str) -> tuple[Network, NetworkParams]:
-        """The network of a variant that has one, and what it was before its layers were changed."""
+    def network(self, name: str) -> tuple[Network, Params]:
+        """The network of a variant that has one, and params.yaml with what that was before its layers were changed."""
         place = self.shelf.place(name) / NETWORK
-        return load_network(place, self.params, self.fitted), kept_architecture(place, self.params)
+        return load_network(place, self.params, self.fitted), kept_params(place, self.params)
 
     def _change_network(self, name: str, technique: TechniqueParams) -> tuple[Network, NetworkParams]:
-        network, architecture = self.network(technique.of)
+        network, params = self.network(technique.of)
         state = self.shelf.state(name)
-
-        def trained(technique: TrainingTechnique, build: Build) -> Network:
-            return train_network(self.params, technique, self.fitted, state, build)
-
         match technique:
             case MagnitudePruningParams():
-                return prune_magnitudes(network, technique, self.params, self.fitted, state), architecture
+                network = prune_magnitudes(network, technique, params, self.fitted, state)
             case ChannelPruningParams():
-                example = self.example()
-                pruned = prune_iteratively(network, architecture, technique, self.params, self.fitted, state, example)
-                return pruned, architecture
+                network = prune_iteratively(network, technique, params, self.fitted, state, self.example())
             case LowRankParams():
                 factorise(network, technique.energy)
-                return trained(technique, partial(Learner, network=network)), architecture
+                network = train_network(params, technique, self.fitted, state, partial(Learner, network=network))
             case QuantizationAwareParams():
                 start_rounding(network)
-                network = trained(technique, partial(Learner, network=network))
+                network = train_network(params, technique, self.fitted, state, partial(Learner, network=network))
                 stop_rounding(network)
-                return network, architecture
             case DistillationParams():
-                student, architecture = self._student(name, technique, network, architecture)
+                student, params = self.student(name, technique, network, params)
                 teacher = self.network(FP32)[0]
                 build = partial(Distilled, student=student, teacher=teacher, technique=technique)
-                return trained(technique, build), architecture
-        raise AssertionError(technique)
+                network = train_network(params, technique, self.fitted, state, build)
+        return network, params.train.network
 
-    def _student(
-        self, name: str, technique: DistillationParams, network: Network, architecture: NetworkParams
-    ) -> tuple[Network, NetworkParams]:
+    def student(
+        self, name: str, technique: DistillationParams, network: Network, params: Params
+    ) -> tuple[Network, Params]:
+        """Who is taught, and params.yaml with what that is as ``train.network``.
+
+        Args:
+            name: of the variant.
+            technique: that of it.
+            network: what the variant starts from.
+            params: with what that was before its layers were changed.
+        """
         match technique.student:
             case SameStudent():
-                return network, architecture
+                return network, params
             case ShrunkStudent(factor=factor):
-                architecture = shrunk(self.params, self.fitted, factor)
+                params = with_network(self.params, shrunk(self.params, self.fitted, factor))
             case stated:
-                architecture = self.params.stated_student(name, stated)
-        train = self.params.train.model_copy(update={"network": architecture})
+                params = with_network(self.params, self.params.stated_student(name, stated))
         torch.manual_seed(self.params.seed)
-        return build_network(train, self.fitted.inputs, self.fitted.target.width), architecture
+        student = build_network(params.train, self.fitted.inputs, self.fitted.target.width)
+        with torch.no_grad():
+            student.eval()(self.example())
+        return student, params
 
     def example(self) -> torch.Tensor:
         """Two samples as a network takes them."""
@@ -155,15 +168,11 @@ class Techniques:
         return ServedNetwork(build_preprocess(self.fitted.inputs), network, self.fitted.target).eval()
 
     def _change_graph(self, technique: TechniqueParams, source: Path, folder: Path) -> Made:
-        try:
-            made = self._written(technique, source, folder)
-            forget_shapes(folder / GRAPH)
-            answers(open_graph(folder / GRAPH), self.validation.inputs[:1])
-        except CompressionError:
-            raise
-        except Exception as error:
-            said = " ".join(str(error).split())
-            raise CompressionError(f"{technique.name} cannot make it ({type(error).__name__}: {said})") from error
+        made = self._written(technique, source, folder)
+        forget_shapes(folder / GRAPH)
+        given = answers(open_graph(folder / GRAPH), self.validation.inputs[:PARITY_SAMPLES])
+        if not np.isfinite(given).all():
+            raise CompressionError("some of its answers are no numbers")
         return made
 
     def _written(self, technique: TechniqueParams, source: Path, folder: Path) -> Made:

@@ -18,7 +18,7 @@ Build = Callable[[Params, Preprocessing, int, int], Learner]
 
 
 def training_params(params: Params, technique: TrainingTechnique) -> Params:
-    """params.yaml with the length and the learning rate of a technique.
+    """params.yaml with the length and the learning rate of a technique; ``train.network`` is what is trained.
 
     Its warmup and early stopping belong to the long training and are left out; nothing is frozen, because the head has
     learned already; and one device trains, because the stage goes on when the training has ended.

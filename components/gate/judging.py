@@ -154,7 +154,7 @@ def _fetch(registry: Registry, version: int, folder: Path) -> ModelPackage:
 
 def _candidate(package: ModelPackage, version: int) -> Candidate:
     figures = package.metrics()
-    compression = figures.pop("compression")
+    compression = figures.pop("compression", {})  # packages of before there was a budget do not tell
     measured = Evaluated.model_validate(figures)
     return Candidate(
         version=version,
@@ -163,5 +163,5 @@ def _candidate(package: ModelPackage, version: int) -> Candidate:
         score=measured.chosen.score,
         baseline=measured.baseline.name,
         baseline_score=measured.baseline.score,
-        uncompressed=None if compression["within_budget"] else compression["reason"],
+        uncompressed=None if compression.get("within_budget", True) else compression["reason"],
     )

@@ -43,7 +43,7 @@ def test_every_kind_of_network_answers_alike_in_every_format(
     samples = raw_samples(inputs, 40).numpy()
     export_onnx(served, samples, tmp_path / "fp32.onnx")
     wanted = answers(open_graph(tmp_path / "fp32.onnx"), samples)
-    found = convert(name, served, samples, wanted, tmp_path, home)
+    found = convert(name, served, samples, wanted, 1e-3, tmp_path, home)
     assert found.largest_difference < 1e-4
     assert found.equal_answers == 1.0
     assert found.samples == 40
@@ -89,7 +89,21 @@ def test_what_a_converter_cannot_take_is_told_in_its_words(tmp_path: Path) -> No
     python.chmod(0o755)
     samples = raw_samples(inputs, 2).numpy()
     with pytest.raises(CompressionError, match="litert cannot take this network: no such operator"):
-        convert("litert", served, samples, np.zeros((2, 3), np.float32), tmp_path, tmp_path)
+        convert("litert", served, samples, np.zeros((2, 3), np.float32), 1e-3, tmp_path, tmp_path)
+
+
+@pytest.mark.parametrize("wrong", [0.01, float("nan")])
+def test_a_format_that_answers_otherwise_is_refused(wrong: float, tmp_path: Path) -> None:
+    params, inputs = NETWORKS["mlp on rows"]
+    served = ServedNetwork(build_preprocess(inputs), network(params, inputs), CLASSES).eval()
+    samples = raw_samples(inputs, 2).numpy()
+    np.savez(tmp_path / "wrong.npz", answers=np.full((2, 3), wrong), milliseconds=np.ones(2))
+    python = interpreter("litert", tmp_path)
+    python.parent.mkdir(parents=True)
+    python.write_text(f'#!/bin/sh\ncp {tmp_path}/wrong.npz "$5"\ntouch "$4"\n')
+    python.chmod(0o755)
+    with pytest.raises(CompressionError, match="litert answers otherwise than the graph"):
+        convert("litert", served, samples, np.zeros((2, 3), np.float32), 1e-3, tmp_path, tmp_path)
 
 
 def test_answers_are_compared_by_class_or_by_value() -> None:

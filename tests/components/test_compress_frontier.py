@@ -76,6 +76,14 @@ def test_as_large_as_fp32_is_no_compression() -> None:
     )
 
 
+def test_a_drop_of_exactly_what_is_allowed_is_allowed() -> None:
+    assert judged(make_variant("int8", accuracy=0.895, size=300)) is None
+
+
+def test_where_no_variant_is_asked_for_it_is_said() -> None:
+    assert choose([FP32], {}, SECTION, CLASSES) == (FP32, "fp32, because compress.variants names no other")
+
+
 def test_noise_is_no_slowdown() -> None:
     random = np.random.default_rng(0)
     for _ in range(20):

@@ -8,7 +8,7 @@ from onnx import TensorProto
 from components.compress.half_weights import SMALLEST, halve_weights
 from components.compress.int8 import StaticQuantizer, quantize_dynamically
 from components.compress.sensitivity import scan, shift_of
-from components.contracts import ClassTarget, ValueTarget
+from components.contracts import ClassTarget, TextInputs, ValueTarget
 from components.errors import CompressionError
 from components.export import ServedNetwork, export_onnx
 from components.inference import answers, open_graph
@@ -56,6 +56,20 @@ def test_every_calibration_finds_ranges_that_keep_the_answers(
     fp32, int8 = (open_graph(tmp_path / f"{each}.onnx") for each in ("fp32", "int8"))
     np.testing.assert_allclose(answers(int8, samples), answers(fp32, samples), atol=0.15)
     assert TensorProto.INT8 in weight_types(tmp_path / "int8.onnx")
+
+
+@pytest.mark.parametrize("method", ["entropy", "min_max"])
+def test_texts_of_different_lengths_and_a_last_short_batch_are_calibrated(tmp_path: Path, method: str) -> None:
+    inputs = NETWORKS["transformer"][1]
+    source, _ = exported("transformer", tmp_path)
+    samples = raw_samples(inputs, 100).numpy()
+    assert isinstance(inputs, TextInputs)
+    samples[:64, 4:] = inputs.padding  # the first batch is trimmed, the second is not
+    StaticQuantizer(source, tmp_path, samples, PLAIN.model_copy(update={"calibration": method})).write(
+        tmp_path / "int8.onnx"
+    )
+    fp32, int8 = (open_graph(tmp_path / f"{each}.onnx") for each in ("fp32", "int8"))
+    np.testing.assert_allclose(answers(int8, samples), answers(fp32, samples), atol=0.1)
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm", "transformer", "mlp on rows"])

@@ -7,7 +7,7 @@ import onnx
 import pytest
 import torch
 
-from components.compress.channel_pruning import prune_channels, share_of_round
+from components.compress.channel_pruning import channels_of, prune_channels, prune_round
 from components.compress.graph import described
 from components.compress.low_rank import factorise, rank_of
 from components.compress.magnitude_pruning import apply_masks, prunable, smallest_masks, sparsity_at
@@ -18,7 +18,7 @@ from components.errors import CompressionError
 from components.export import ServedNetwork, export_onnx
 from components.inference import answers, open_graph
 from components.nets import Network, build_preprocess, count_parameters
-from components.params.sections import MagnitudePruningParams, NetworkParams
+from components.params.sections import ChannelPruningParams, MagnitudePruningParams, NetworkParams, ResnetParams
 from tests.components.nets_samples import NETWORKS, network, raw_samples
 
 TARGET = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
@@ -83,11 +83,41 @@ def test_where_nothing_can_go_it_is_told() -> None:
         prune_channels(network(params, inputs), 0.05, 64, example(inputs))
 
 
-def test_rounds_together_take_the_whole_share() -> None:
-    left = 1.0
-    for _ in range(5):
-        left *= 1 - share_of_round(0.6, 5)
-    assert left == pytest.approx(0.4)
+@pytest.mark.parametrize("rounds", [1, 2, 5])
+def test_the_share_is_the_same_in_however_many_rounds(rounds: int) -> None:
+    params, inputs = (
+        ResnetParams(name="resnet", widths=(16, 32, 64), blocks=(1, 1, 1), stem_stride=1, activation="relu", dropout=0),
+        NETWORKS["resnet"][1],
+    )
+    pruned = network(params, inputs)
+    technique = ChannelPruningParams(
+        of="fp32", name="channel_pruning", share=0.4, rounds=rounds, multiple_of=8, epochs=1, learning_rate=0.1
+    )
+    whole = channels_of(pruned)
+    for number in range(1, rounds + 1):
+        prune_round(pruned, number, whole, technique, example(inputs))
+    left = [layer.out_channels for layer in pruned.modules() if isinstance(layer, torch.nn.Conv2d)]
+    assert all(channels % 8 == 0 for channels in left)
+    assert 0.4 <= 1 - channels_of(pruned) / whole <= 0.5
+
+
+def test_grouped_convolutions_keep_their_groups() -> None:
+    params, inputs = NETWORKS["cnn"]
+    grouped = network(params, inputs)
+    grouped.body.convolutions[4] = torch.nn.Conv2d(8, 16, 3, groups=2, bias=False)
+    again = network(params, inputs)
+    again.body.convolutions[4] = torch.nn.Conv2d(8, 16, 3, groups=2, bias=False)
+    take_shapes(again, grouped.state_dict())
+    with torch.no_grad():
+        assert torch.equal(again.eval()(example(inputs)), grouped.eval()(example(inputs)))
+
+
+def test_a_factorised_network_may_be_factorised_again() -> None:
+    params, inputs = NETWORKS["mlp on images"]
+    thin = network(params, inputs)
+    for energy in (0.9, 0.6, 0.5):
+        factorise(thin, energy)
+        rebuilt(thin, params, inputs)
 
 
 @pytest.mark.parametrize(("params", "inputs"), EVERY)

@@ -9,19 +9,19 @@ import torch
 from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import Callback
 
+from components.compress import magnitude_pruning
 from components.compress.distillation import Distilled, answer_loss, similarity_loss
-from components.compress.magnitude_pruning import GradualPruning, prunable, sparsity_at
+from components.compress.magnitude_pruning import prunable, prune_magnitudes, sparsity_at
 from components.compress.making import Shelf, keys_of
 from components.compress.students import scaled, shrunk
 from components.compress.techniques import Techniques
 from components.compress.training import train_network, training_params
 from components.contracts import PREPARED, ClassTarget, LabelledArrays, Preprocessing, ValueTarget
-from components.errors import ParamsError
+from components.errors import CompressionError, ParamsError
 from components.nets import Network, build_network, build_preprocess, count_parameters
 from components.params import Params, load_params
 from components.params.reading import CHECKED
-from components.params.sections import DistillationParams, MagnitudePruningParams, TrainingTechnique
-from components.train.learner import Learner
+from components.params.sections import DistillationParams, MagnitudePruningParams, PretrainedParams, TrainingTechnique
 from tests.places import REPOSITORY
 from tests.trained_digits import training, with_variants, write_trained
 
@@ -66,8 +66,13 @@ class Watching(Callback):
         self.sparsities.append(float((weights == 0).float().mean()))
 
 
-@pytest.mark.parametrize("averaging", [{"name": "none"}, {"name": "ema", "decay": 0.9}], ids=["plain", "ema"])
-def test_while_it_trains_the_zeros_follow_the_schedule(params: Params, averaging: dict[str, object]) -> None:
+AVERAGING = ({"name": "none"}, {"name": "ema", "decay": 0.9}, {"name": "swa", "start_share": 0.4})
+
+
+@pytest.mark.parametrize("averaging", AVERAGING, ids=["plain", "ema", "swa"])
+def test_while_it_trains_the_zeros_follow_the_schedule(
+    params: Params, averaging: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tree = params.model_dump(mode="json", by_alias=True)
     tree["train"] |= {"averaging": averaging}
     params = CHECKED.validate_python(tree)
@@ -76,15 +81,19 @@ def test_while_it_trains_the_zeros_follow_the_schedule(params: Params, averaging
         of="fp32", name="magnitude_pruning", initial_sparsity=0.2, sparsity=0.8, ramp_share=0.6, every_steps=every,
         epochs=2, learning_rate=0.003,
     )  # fmt: skip
-    network = teacher(params)[1]
-    watching, pruning = Watching(), GradualPruning(technique)
-    build = partial(Learner, network=network)
-    trained = train_network(params, technique, fitted(), Path("state"), build, [pruning, watching])
+    watching = Watching()
+    monkeypatch.setattr(
+        magnitude_pruning,
+        "train_network",
+        lambda *given: train_network(*given[:-1], [*given[-1], watching]),
+    )
+    trained = prune_magnitudes(teacher(params)[1], technique, params, fitted(), Path("state"))
     steps = len(watching.sparsities)
     for step, found in enumerate(watching.sparsities, 1):
         chosen = step if step in (1, steps) else step - step % every or 1
         assert found == pytest.approx(sparsity_at(chosen, int(0.6 * steps), technique), abs=0.002), step
-    assert watching.sparsities[-1] == pytest.approx(0.8, abs=0.001)
+    weights = torch.cat([weight.flatten() for weight in prunable(trained).values()])
+    assert float((weights == 0).float().mean()) == pytest.approx(0.8, abs=0.001)
     assert score(trained) > 0.5
 
 
@@ -124,8 +133,8 @@ def test_a_student_may_be_any_network_of_the_task(params: Params) -> None:
     params = with_variants(params, {"student": told})
     techniques, _ = teacher(params)
     techniques.shelf.keep("student", partial(techniques.make, "student"))
-    network, architecture = techniques.network("student")
-    assert architecture.name == "mlp"
+    network, of_its_own = techniques.network("student")
+    assert of_its_own.train.network.name == "mlp"
     assert score(network) > 0.5
 
 
@@ -190,6 +199,21 @@ def faults(preset: str, variants: dict[str, dict[str, object]]) -> str:
             "compress.variants.small.student.network.resnet.widths: Field required, as in train.network",
         ),
         (
+            "resnet-fashion-mnist.yaml",
+            {"small": training("distillation", student={"kind": "network", "network": {
+                "name": "vit", "patch": 5, "width": 16, "depth": 1, "heads": 2, "dropout": 0.0}},
+                temperature=4.0, label_share=0.1, feature_weight=0.0)},
+            "compress.variants.small.student.network.patch: 5 does not divide an image of 28 × 28 pixels",
+        ),
+        (
+            "resnet-fashion-mnist.yaml",
+            {"small": training("distillation", student={"kind": "network", "network": {
+                "name": "pretrained", "checkpoint": "data/fetched/other", "frozen_epochs": 0, "backbone_rate": 0.1,
+                "input_side": None, "dropout": 0.0}},
+                temperature=4.0, label_share=0.1, feature_weight=0.0)},
+            "compress.variants.small.student.network.checkpoint: data/fetched/other is not what fetch.weights",
+        ),
+        (
             "digits.yaml",
             {"int8": {"of": "thin", "name": "dynamic_int8"}},
             "variants.int8 starts from 'thin', which is not named before it. Known there: fp32",
@@ -216,3 +240,36 @@ def test_what_a_technique_cannot_do_is_said_before_any_work(
     preset: str, variants: dict[str, dict[str, object]], words: str
 ) -> None:
     assert words in faults(preset, variants)
+
+
+def test_a_variant_whose_training_diverges_is_left_out_and_says_what_to_lower(params: Params) -> None:
+    params = with_variants(params, {"wild": training("low_rank", energy=0.7, learning_rate=10.0, epochs=3)})
+    tree = params.model_dump(mode="json", by_alias=True)
+    tree["train"] |= {
+        "optimizer": {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
+    }
+    params = CHECKED.validate_python(tree)
+    techniques, _ = teacher(params)
+    with pytest.raises(CompressionError, match=r"diverged: .*\. Lower compress\.variants\.wild\.learning_rate"):
+        techniques.shelf.keep("wild", partial(techniques.make, "wild"))
+    assert not techniques.shelf.state("wild").exists()
+
+
+def test_a_narrow_student_learns_from_a_pretrained_teacher(params: Params, tmp_path: Path) -> None:
+    """The student has no backbone that could be frozen, whatever train.network is."""
+    technique = DistillationParams.model_validate(
+        training("distillation", student={"kind": "network", "network": STUDENT}, temperature=2.0, label_share=0.5,
+                 feature_weight=1.0)
+    )  # fmt: skip
+    pretrained = PretrainedParams(
+        name="pretrained", checkpoint="none/none", frozen_epochs=1, backbone_rate=0.1, input_side=None, dropout=0.0
+    )
+    of_the_teacher = params.model_copy(update={"train": params.train.model_copy(update={"network": pretrained})})
+    told = of_the_teacher.model_copy(
+        update={"compress": params.compress.model_copy(update={"variants": {"small": technique}})}
+    )
+    shelf = Shelf(Path("kept"), {"fp32": "a", "small": "b"})
+    techniques = Techniques(told, fitted(), shelf, LabelledArrays.load(PREPARED / "validation"))
+    student, of_its_own = techniques.student("small", technique, teacher(params)[1], of_the_teacher)
+    build = partial(Distilled, student=student, teacher=teacher(params)[1], technique=technique)
+    assert score(train_network(of_its_own, technique, fitted(), Path("state"), build)) > 0.3

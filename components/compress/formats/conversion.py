@@ -41,7 +41,13 @@ def require_converters(formats: Sequence[Format], home: Path) -> None:
 
 
 def convert(
-    name: Format, served: ServedNetwork, samples: NDArray[Any], wanted: NDArray[np.float32], folder: Path, home: Path
+    name: Format,
+    served: ServedNetwork,
+    samples: NDArray[Any],
+    wanted: NDArray[np.float32],
+    most: float,
+    folder: Path,
+    home: Path,
 ) -> FormatParity:
     """Writes a network in a format, has it answered there, and compares the answers.
 
@@ -50,11 +56,12 @@ def convert(
         served: the network, with preprocessing and answer; the file takes one sample at a time.
         samples: (samples, *shape of one) validation samples.
         wanted: (samples, target.width) answers of the ONNX graph.
+        most: largest difference that is allowed, as :func:`compared` measures it.
         folder: where the file goes.
         home: this machine's state, where the environments are.
 
     Raises:
-        CompressionError: the converter or the runtime cannot do it; says what it said.
+        CompressionError: the converter or the runtime cannot do it, or does it wrongly.
     """
     file = folder / f"model.{ENDINGS[name]}"
     with tempfile.TemporaryDirectory() as scratch:
@@ -70,6 +77,11 @@ def convert(
         with np.load(given, allow_pickle=False) as found:
             answers, milliseconds = found["answers"], found["milliseconds"]
     equal, largest = compared(answers, wanted, served.target)
+    if not largest <= most:  # NaN is not
+        raise CompressionError(
+            f"{name} answers otherwise than the graph: by {largest:.2g} at most, and compress.max_parity_difference "
+            f"allows {most:g}. Take {name} out of compress.formats, and report the network that does this."
+        )
     return FormatParity(
         name=name,
         file=file.name,

@@ -46,9 +46,9 @@ class ChannelPruningParams(TrainingTechnique):
     """Structured: whole channels and units go, with all that depends on them (Fang et al. 2023, arXiv:2301.12900)."""
 
     name: Literal["channel_pruning"]
-    share: float = Field(gt=0, lt=1, description="Share of all channels that goes, the least important first.")
+    share: float = Field(gt=0, lt=1, description="Share of all channels that goes at least, the least important first.")
     rounds: int = Field(ge=1, le=100, description="Rounds of pruning and fine-tuning in which it goes.")
-    multiple_of: int = Field(ge=1, le=64, description="What is left of each layer is a multiple of so many channels.")
+    multiple_of: int = Field(ge=1, le=64, description="What is left of each layer is rounded down to a multiple of it.")
 
 
 class LowRankParams(TrainingTechnique):

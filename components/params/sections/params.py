@@ -30,6 +30,7 @@ from components.params.sections.network import (
     NetworkParams,
     PretrainedParams,
     RecurrentParams,
+    VitParams,
 )
 from components.params.sections.prepare import (
     CheckpointTokenizerParams,
@@ -69,10 +70,22 @@ class CommonParams(Section):
     sweep: SweepParams | None = Field(description="What `tunesmith sweep` may vary; null: there is nothing to search.")
 
     @model_validator(mode="after")
-    def _checkpoint_is_fetched(self) -> Self:
-        if isinstance(self.train.network, PretrainedParams):
-            require_fetched("train.network.checkpoint", self.train.network.checkpoint, self.fetch.weights)
+    def _network_fits(self) -> Self:
+        self.require_network("train.network", self.train.network)
         return self
+
+    def require_network(self, place: str, network: NetworkParams) -> None:
+        """Refuses a network that does not go with the rest of the file.
+
+        Args:
+            place: of the network, dotted.
+            network: ``train.network``, or that of a student.
+
+        Raises:
+            ValueError: its checkpoint is none that is fetched, or it does not take such inputs.
+        """
+        if isinstance(network, PretrainedParams):
+            require_fetched(f"{place}.checkpoint", network.checkpoint, self.fetch.weights)
 
     @model_validator(mode="after")
     def _techniques_fit_networks(self) -> Self:
@@ -92,7 +105,9 @@ class CommonParams(Section):
     def _student(self, variant: str, technique: DistillationParams, network: NetworkParams) -> NetworkParams:
         match technique.student:
             case StatedStudent():
-                return self.stated_student(variant, technique.student)
+                stated = self.stated_student(variant, technique.student)
+                self.require_network(f"compress.variants.{variant}.student.network", stated)
+                return stated
             case ShrunkStudent() if isinstance(self.train.network, PretrainedParams | EfficientNetLite0Params):
                 raise ValueError(
                     f"compress.variants.{variant}.student: {self.train.network.name} has one size. "
@@ -130,17 +145,20 @@ class ImageClassificationParams(CommonParams):
     evaluate: ImageEvaluateParams
     gate: ClassificationGateParams
 
-    @model_validator(mode="after")
-    def _image_fits_network(self) -> Self:
-        source, network = self.ingest.source, self.train.network
-        side = min(source.height, source.width)
-        if isinstance(network, CnnParams) and network.last_side(side) < 1:
+    def require_network(self, place: str, network: NetworkParams) -> None:
+        """Also: something must be left of an image behind all convolutions, and patches must fill it."""
+        super().require_network(place, network)
+        source = self.ingest.source
+        if isinstance(network, CnnParams) and network.last_side(min(source.height, source.width)) < 1:
             raise ValueError(
-                f"train.network: {len(network.filters)} convolutions with pooling between them leave nothing of an "
+                f"{place}: {len(network.filters)} convolutions with pooling between them leave nothing of an "
                 f"image of {source.height} × {source.width} pixels. Raise ingest.source.height and width, or take "
                 "fewer filters."
             )
-        return self
+        if isinstance(network, VitParams) and (source.height % network.patch or source.width % network.patch):
+            raise ValueError(
+                f"{place}.patch: {network.patch} does not divide an image of {source.height} × {source.width} pixels."
+            )
 
 
 class TextClassificationParams(CommonParams):
@@ -156,17 +174,21 @@ class TextClassificationParams(CommonParams):
     gate: ClassificationGateParams
 
     @model_validator(mode="after")
-    def _tokens_fit_network(self) -> Self:
-        tokenizer, network = self.prepare.tokenizer, self.train.network
+    def _tokenizer_is_fetched(self) -> Self:
+        if isinstance(self.prepare.tokenizer, CheckpointTokenizerParams):
+            require_fetched("prepare.tokenizer.checkpoint", self.prepare.tokenizer.checkpoint, self.fetch.weights)
+        return self
+
+    def require_network(self, place: str, network: NetworkParams) -> None:
+        """Also: a pretrained network understands the tokens of its own tokenizer alone."""
+        super().require_network(place, network)
+        tokenizer = self.prepare.tokenizer
         known = tokenizer.checkpoint if isinstance(tokenizer, CheckpointTokenizerParams) else None
-        if known is not None:
-            require_fetched("prepare.tokenizer.checkpoint", known, self.fetch.weights)
         if isinstance(network, PretrainedParams) and known != network.checkpoint:
             raise ValueError(
-                f"prepare.tokenizer: {network.checkpoint} of train.network understands the tokens of its own tokenizer "
+                f"prepare.tokenizer: {network.checkpoint} of {place} understands the tokens of its own tokenizer "
                 f"alone. Set prepare.tokenizer: {{name: checkpoint, checkpoint: {network.checkpoint}}}."
             )
-        return self
 
 
 class TabularRegressionParams(CommonParams):
