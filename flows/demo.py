@@ -30,6 +30,7 @@ from flows.server import served
 QUESTIONS = 5
 NEXT = (
     ("reports/evaluate/report.html", "the report: measures, curves, worst mistakes"),
+    ("reports/compress/report.html", "every variant of the model, and why one was chosen"),
     ("{program} status", "champion, challenger, what would run, where things are"),
     ("{program} why", "why each stage would run, or that nothing changed"),
     ("{program} ui mlflow", "training curves, versions, packages"),

@@ -1,6 +1,6 @@
 """The figures of the report of a compression."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from matplotlib.axes import Axes
 
@@ -13,11 +13,13 @@ BROAD = (8.4, 4.2)
 LARGEST_BUBBLE = 900.0
 """Area of the bubble of the largest file, in square points."""
 SHOWN_LAYERS = 24
+NEAR = 0.03
+"""Share of the width and height of the figure within which two variants share a label."""
 
 
 def frontier_plot(compressed: Compressed, score: str) -> Plot:
     """Score over latency, a bubble of the file's size for each variant; those that nothing dominates are joined."""
-    variants = compressed.variants
+    variants = sorted(compressed.variants, key=lambda each: (each.name == compressed.chosen, -each.graph.bytes))
     largest = max(variant.graph.bytes for variant in variants)
 
     def draw(axes: Axes, palette: Palette) -> None:
@@ -30,11 +32,28 @@ def frontier_plot(compressed: Compressed, score: str) -> Plot:
             area = max(12.0, LARGEST_BUBBLE * variant.graph.bytes / largest)
             place = (variant.latency.batch_1.p50, variant.validation_score)
             axes.scatter(*place, s=area, color=colour, alpha=0.55, edgecolors=colour, zorder=2)
-            axes.annotate(variant.name, place, xytext=(5, 5), textcoords="offset points", color=palette.ink, fontsize=7)
+        for names, place in _labels(compressed.variants):
+            axes.annotate(names, place, xytext=(6, 6), textcoords="offset points", color=palette.ink, fontsize=7)
         axes.set(xlabel="median milliseconds for one sample, one thread", ylabel=f"validation {score}")
         axes.margins(0.12)
 
     return plot(f"Validation {score} of each variant over its latency; the bubble is its size.", BROAD, draw)
+
+
+def _labels(variants: Sequence[Variant]) -> Iterator[tuple[str, tuple[float, float]]]:
+    """The names of variants with their places; those that lie on one another share a label."""
+    times, scores = _points(variants)
+    near = [NEAR * (max(values) - min(values) or 1.0) for values in (times, scores)]
+    left = list(variants)
+    while left:
+        time, score = left[0].latency.batch_1.p50, left[0].validation_score
+        together = [
+            each
+            for each in left
+            if abs(each.latency.batch_1.p50 - time) <= near[0] and abs(each.validation_score - score) <= near[1]
+        ]
+        left = [each for each in left if each not in together]
+        yield ", ".join(each.name for each in together), (time, score)
 
 
 def _points(variants: Sequence[Variant]) -> tuple[list[float], list[float]]:

@@ -30,10 +30,31 @@ def render(compressed: Compressed, target: Target, name: str) -> str:
             fp32=fp32,
             best=compressed.best,
             drops={variant.name: _shown_drop(variant, fp32, target) for variant in compressed.variants},
+            verdicts=verdicts(compressed),
             frontier=frontier_plot(compressed, target.score),
             scans=scans,
         )
     )
+
+
+def verdicts(compressed: Compressed) -> dict[str, str]:
+    """Why each variant that was not chosen was not, or is not worth having; nothing of those that are fine."""
+    said = {
+        variant.name: " ".join(
+            filter(
+                None,
+                (
+                    f"Refused: {variant.refused}." if variant.refused else None,
+                    f"{variant.dominated_by} is as good or better in score, size and latency." if variant.dominated_by else None,
+                ),
+            )
+        )
+        for variant in compressed.variants
+        if variant.name != compressed.chosen
+    }
+    return {name: words for name, words in said.items() if words} | {
+        name: f"Not made: {reason}." for name, reason in compressed.unmade.items()
+    }
 
 
 def _shown_drop(variant: Variant, fp32: Variant, target: Target) -> str:
