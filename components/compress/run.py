@@ -36,8 +36,8 @@ def run(params: Params, settings: Settings) -> None:
     """Runs the stage.
 
     Raises:
-        CompressionError: the exported graph does not answer as the network does.
-        TrainingError: a training of a variant diverged.
+        CompressionError: the trained network cannot be exported as it is, a converter is missing or does it wrongly.
+        TrainingError: this machine cannot train as the section ``train`` says.
     """
     torch.set_num_threads(settings.threads or torch.get_num_threads())
     fitted = Preprocessing.read(PREPARED / "preprocessing.json")
