@@ -39,22 +39,15 @@ def render(compressed: Compressed, target: Target, name: str) -> str:
 
 def verdicts(compressed: Compressed) -> dict[str, str]:
     """Why each variant that was not chosen was not, or is not worth having; nothing of those that are fine."""
-    said = {
-        variant.name: " ".join(
-            filter(
-                None,
-                (
-                    f"Refused: {variant.refused}." if variant.refused else None,
-                    f"{variant.dominated_by} is as good or better in score, size and latency." if variant.dominated_by else None,
-                ),
-            )
-        )
-        for variant in compressed.variants
-        if variant.name != compressed.chosen
-    }
-    return {name: words for name, words in said.items() if words} | {
-        name: f"Not made: {reason}." for name, reason in compressed.unmade.items()
-    }
+    said = {variant.name: _verdict(variant) for variant in compressed.variants if variant.name != compressed.chosen}
+    unmade = {name: f"Not made: {reason}." for name, reason in compressed.unmade.items()}
+    return {name: words for name, words in said.items() if words} | unmade
+
+
+def _verdict(variant: Variant) -> str:
+    refused = f"Refused: {variant.refused}." if variant.refused else ""
+    better = f"{variant.dominated_by} is as good or better in score, size and latency." if variant.dominated_by else ""
+    return f"{refused} {better}".strip()
 
 
 def _shown_drop(variant: Variant, fp32: Variant, target: Target) -> str:
