@@ -73,4 +73,4 @@ def test_why_names_what_was_changed(line: Promoted) -> None:
         "Its input models/train will be made anew by train.",
     }
     assert why["validate"]["reasons"][0]["sentence"] == "Its input data/champion will be made anew by champion."
-    assert why["compress"]["state"] == "may run"
+    assert why["compress"]["state"] == "will run"
