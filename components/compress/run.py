@@ -9,8 +9,9 @@ import torch
 
 from components.compress.formats.conversion import convert, require_converters
 from components.compress.frontier import choose
-from components.compress.making import Shelf, keys_of
+from components.compress.making import NETWORK, Shelf, keys_of
 from components.compress.measuring import measure
+from components.compress.networks import ARCHITECTURE, WEIGHTS
 from components.compress.report import render
 from components.compress.techniques import PARITY_SAMPLES, Techniques
 from components.contracts import (
@@ -51,6 +52,9 @@ def run(params: Params, settings: Settings) -> None:
     with whole_folder(COMPRESSED) as folder:
         for variant in compressed.variants:
             shutil.copyfile(shelf.graph(variant.name), folder / variant.file)
+        network = shelf.place(network_behind(compressed.best)) / NETWORK
+        shutil.copyfile(network / WEIGHTS, folder / WEIGHTS)
+        shutil.copyfile(network / ARCHITECTURE, folder / ARCHITECTURE)
         formats = tuple(written_formats(techniques, compressed.best, folder, settings.home))
         compressed = compressed.model_copy(update={"formats": formats})
         compressed.write(folder / "compressed.json")
@@ -103,15 +107,18 @@ def make_variants(techniques: Techniques) -> dict[str, str]:
     return unmade
 
 
+def network_behind(variant: Variant) -> str:
+    """Name of the variant whose network it is: its own, or what it was made from where only its graph was changed."""
+    return variant.of if variant.of and variant.parity_difference is None else variant.name
+
+
 def written_formats(techniques: Techniques, chosen: Variant, folder: Path, home: Path) -> Iterator[FormatParity]:
     """Writes the network of a variant in the formats of ``compress.formats``, and holds each against its graph.
-
-    A variant whose graph was changed, and not its network, has the network that it was made from written.
 
     Raises:
         CompressionError: a converter cannot take it.
     """
-    name = chosen.of if chosen.of and chosen.parity_difference is None else chosen.name
+    name = network_behind(chosen)
     samples = techniques.validation.inputs[:PARITY_SAMPLES]
     for wanted in techniques.params.compress.formats:
         print(f"Writing {name} as {wanted}.", flush=True)

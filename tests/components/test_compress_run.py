@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+import torch
 from safetensors.torch import load_file, save_file
 
 from components.compress.making import Shelf, keys_of
@@ -70,6 +71,9 @@ def test_run_measures_both_graphs_and_chooses(params: Params) -> None:
     initializers = onnx.load(COMPRESSED / "int8.onnx").graph.initializer
     weights = {tensor.data_type for tensor in initializers if list(tensor.dims[2:]) == [3, 3]}
     assert weights == {onnx.TensorProto.INT8}, "the convolutions are stored in eight bits"
+    kept, trained = load_file(COMPRESSED / "weights.safetensors"), load_file(TRAINED / "best.safetensors")
+    assert kept.keys() == trained.keys()
+    assert all(torch.equal(kept[name], trained[name]) for name in kept), "int8 has the trained network behind it"
     page = (REPORTS / "compress" / "report.html").read_text()
     assert "The frontier" in page
     assert "static int8 of fp32" in page
