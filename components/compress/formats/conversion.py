@@ -68,7 +68,7 @@ def convert(
         traced, asked, given = (Path(scratch) / each for each in ("network.pt2", "samples.npy", "answers.npz"))
         _trace(served, samples, traced)
         np.save(asked, samples, allow_pickle=False)
-        script = Path(__file__).with_name(f"{name}.py")
+        script = Path(__file__).with_name(f"to_{name}.py")
         command = [interpreter(name, home), script, traced, asked, file, given]
         done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
         if done.returncode:

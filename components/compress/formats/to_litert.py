@@ -1,4 +1,4 @@
-"""``litert.py NETWORK.pt2 SAMPLES.npy MODEL.tflite ANSWERS.npz``: to LiteRT, and answered by it.
+"""``to_litert.py NETWORK.pt2 SAMPLES.npy MODEL.tflite ANSWERS.npz``: to LiteRT, and answered by it.
 
 LiteRT was TensorFlow Lite, and its files are still called so.
 

@@ -1,4 +1,4 @@
-"""``executorch.py NETWORK.pt2 SAMPLES.npy MODEL.pte ANSWERS.npz``: to ExecuTorch with XNNPACK, and answered by it.
+"""``to_executorch.py NETWORK.pt2 SAMPLES.npy MODEL.pte ANSWERS.npz``: to ExecuTorch with XNNPACK, and answered by it.
 
 Runs in the environment that ``make formats`` makes for it, which knows nothing of tunesmith.
 """
@@ -6,8 +6,6 @@ Runs in the environment that ``make formats`` makes for it, which knows nothing 
 import sys
 import time
 from pathlib import Path
-
-sys.path.pop(0)  # this folder, whose own name would hide the library's
 
 import numpy as np
 import torch
