@@ -58,7 +58,7 @@ def search(asked: dict[str, Any]) -> None:
     from components.sweep.run import sweep
 
     with tempfile.TemporaryDirectory() as home:
-        threads = os.cpu_count() or 1 if asked.get("alone") else 1
+        threads = len(os.sched_getaffinity(0)) if asked.get("alone") else 1
         settings = Settings(home=Path(home), trial_threads=threads)
         export_environment(settings)
         clock = Clock(asked["target"])
@@ -79,7 +79,7 @@ def loop(asked: dict[str, Any]) -> None:
     from components.train.run import fit, quiet
 
     quiet()
-    torch.set_num_threads(os.cpu_count() or 1)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))
     params = asked_params(asked)
     assert params.sweep
     tree = applied(tree_of(params), {"train.epochs": asked["epochs"]})

@@ -18,7 +18,7 @@ from components.sweep.record import RECORD, REPORT, Listener, Sweep, best, front
 from components.sweep.report import render
 from components.sweep.space import Tree, check_space, shortened, tree_of
 from components.sweep.tracking import Tracking
-from components.sweep.trials import Trials
+from components.sweep.trials import Trials, decisive_epochs
 from components.train.machine import check_machine
 
 LIVES = 3
@@ -93,7 +93,8 @@ def run_on_ray(trials: Trials, base: Tree, seed: int, settings: Settings, folder
         base=json.dumps(base),
         threads=settings.trial_threads,
         costly=bool(section.constraints) or len(section.objectives) > 1,
-        exchange=scheduler.every_epochs if isinstance(scheduler, PbtParams) else 0,
+        decisive=decisive_epochs(scheduler, section.budget.epochs),
+        exchange=isinstance(scheduler, PbtParams),
     )
     resources = {"cpu": settings.trial_threads, "gpu": settings.trial_gpus}
     tuner = tune.Tuner(

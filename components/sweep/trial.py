@@ -5,6 +5,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -33,6 +34,8 @@ from components.train.schedules import Schedule
 
 GRAPH = "graph.onnx"
 SAID = "said"
+REPORT_SECONDS = 1.0
+"""The least time between two reports of a trial that decide nothing: each keeps the training waiting."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,8 @@ class Job:
         base: params.yaml with the epochs of a trial, as JSON.
         threads: of a trial.
         costly: whether its graph is measured.
-        exchange: epochs after which trials may go on from the weights of others; 0: they never do.
+        decisive: epochs after which the scheduler may end a trial, or exchange its weights.
+        exchange: whether trials may go on from the weights of others then.
     """
 
     root: Path
@@ -53,7 +57,8 @@ class Job:
     base: str
     threads: int
     costly: bool
-    exchange: int
+    decisive: frozenset[int]
+    exchange: bool
 
     def params(self, values: Values) -> Params:
         """params.yaml as a trial has it."""
@@ -65,7 +70,7 @@ class Job:
 
 
 def run_trial(config: dict[str, Any], job: Job) -> None:
-    """Trains one trial, and reports to Ray: first its costs, if they are asked for, then every epoch, then its end.
+    """Trains one trial, and reports to Ray: first its costs, if they are asked for, then its epochs, then its end.
 
     What fails by itself would fail again, and is reported; a worker or a node that dies is Ray's to replace.
     """
@@ -94,8 +99,12 @@ def _train(job: Job, params: Params, number: int, values: Values) -> None:
         with given.as_directory() as folder:
             shutil.copy(Path(folder) / RESUME, state / RESUME)
     history = History()
-    reporter = Reporter(history, state, values, job.exchange)
-    fit(params, fitted, state, [history, reporter, *([Adopting()] if job.exchange else [])])
+    reporter = Reporter(history, state, values, job)
+    try:
+        fit(params, fitted, state, [history, reporter, *([Adopting()] if job.exchange else [])])
+    except Exception:
+        reporter.report()
+        raise
     reporter.report()
     tune.report(said("complete"))
 
@@ -106,31 +115,42 @@ def said(event: str, **details: Any) -> dict[str, Any]:
 
 
 class Reporter(Checkpoint):
-    """Reports an epoch to Ray once its checkpoint is on disk: Lightning calls checkpoints after all else."""
+    """Reports epochs to Ray once their checkpoint is on disk: Lightning calls checkpoints after all else.
 
-    def __init__(self, history: History, state: Path, values: Values, exchange: int) -> None:
-        self.history, self.state, self.values, self.exchange = history, state, values, exchange
-        self.reported = 0
+    An epoch that decides is reported at once, others together, so that short ones do not wait for Ray each.
+    """
+
+    def __init__(self, history: History, state: Path, values: Values, job: Job) -> None:
+        self.history, self.state, self.values, self.job = history, state, values, job
+        self.reported, self.at = 0, time.monotonic()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """What an adopted checkpoint has of epochs is another trial's."""
-        self.reported = len(self.history.epochs) if self.exchange else 0
+        self.reported = len(self.history.epochs) if self.job.exchange else 0
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Reports what is new."""
-        self.report()
+        """Reports what is new, if the epoch decides or the last report is a while ago."""
+        decides = trainer.current_epoch + 1 in self.job.decisive
+        if decides or time.monotonic() - self.at >= REPORT_SECONDS:
+            self.report(exchanged=decides and self.job.exchange)
 
-    def report(self) -> None:
-        """Reports the epochs that this process has not reported: those before a kill may have reached nobody."""
-        for row in self.history.epochs[self.reported :]:
-            self.reported = len(self.history.epochs)
-            self._report(row)
+    def report(self, *, exchanged: bool = False) -> None:
+        """Reports the epochs that this process has not reported: those before a kill may have reached nobody.
 
-    def _report(self, row: dict[str, float]) -> None:
+        Args:
+            exchanged: whether the checkpoint goes with them, for other trials to go on from.
+        """
+        rows = self.history.epochs[self.reported :]
+        self.reported = len(self.history.epochs)
+        if not rows:
+            return
         score = max(epoch["validation_score"] for epoch in self.history.epochs)
-        shown = {"score": score, "epoch": row["epoch"], "epoch_score": row["validation_score"]}
-        report = said("epoch", row=row, values=self.values) | shown
-        if not self.exchange or row["epoch"] % self.exchange:
+        shown = {"score": score, "epoch": rows[-1]["epoch"], "epoch_score": rows[-1]["validation_score"]}
+        self._send(said("epochs", rows=rows, values=self.values) | shown, exchanged)
+        self.at = time.monotonic()
+
+    def _send(self, report: dict[str, Any], exchanged: bool) -> None:
+        if not exchanged:
             tune.report(report)
             return
         with tempfile.TemporaryDirectory() as folder:

@@ -7,6 +7,7 @@ handed out again, under their numbers, and find their checkpoints.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 
 import optuna
@@ -23,6 +24,7 @@ from components.params.sections import (
     GridSearch,
     HyperbandParams,
     MedianParams,
+    PbtParams,
     SchedulerParams,
     SweepParams,
 )
@@ -264,3 +266,24 @@ def build_pruner(scheduler: SchedulerParams, epochs: int) -> BasePruner:
             return MedianPruner(n_startup_trials=trials, n_warmup_steps=grace)
         case _:
             return NopPruner()
+
+
+def decisive_epochs(scheduler: SchedulerParams, epochs: int) -> frozenset[int]:
+    """The epochs after which a scheduler may end a trial, or exchange its weights, in ``1..epochs``.
+
+    Args:
+        scheduler: the section.
+        epochs: of a trial.
+    """
+    match scheduler:
+        case (
+            AshaParams(grace_epochs=grace, reduction=reduction)
+            | HyperbandParams(grace_epochs=grace, reduction=reduction)
+        ):
+            return frozenset(takewhile(lambda rung: rung <= epochs, (grace * reduction**n for n in count())))
+        case MedianParams(grace_epochs=grace):
+            return frozenset(range(grace, epochs + 1))
+        case PbtParams(every_epochs=every):
+            return frozenset(range(every, epochs + 1, every))
+        case _:
+            return frozenset()

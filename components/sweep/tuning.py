@@ -78,8 +78,9 @@ def listen(trials: Trials, config: Mapping[str, Any], said: Mapping[str, Any]) -
         case {"event": "costs", "costs": costs} if not trials.costs(number, costs):
             trials.close(number, "too_costly")
             return False
-        case {"event": "epoch", "row": row, "values": values}:
-            if not trials.report(number, EpochRow.model_validate(row), values):
+        case {"event": "epochs", "rows": rows, "values": values}:
+            # The epochs after the one that ends a trial are not taken down: it ends the same however they were sent.
+            if not all(trials.report(number, EpochRow.model_validate(row), values) for row in rows):
                 trials.close(number, "stopped")
                 return False
     return True

@@ -8,7 +8,8 @@ import pytest
 
 from components.params.sections import SweepParams
 from components.sweep.record import Trial, best, front
-from components.sweep.trials import Trials
+from components.sweep.trials import Trials, decisive_epochs
+from components.sweep.tuning import listen
 from tests.components.sweep_functions import BRANIN_SPACE, branin, maximise, row, section, tree
 
 RANDOM = {"name": "random"}
@@ -147,9 +148,30 @@ def test_a_scheduler_ends_bad_trials_and_lets_the_best_end_by_themselves(
     records = trials.records()
     stopped = [trial for trial in records if trial.state == "stopped"]
     assert len(stopped) >= 5
+    decisive = decisive_epochs(trials.section.scheduler, 8)
+    assert {len(trial.epochs) for trial in stopped} <= decisive, "trials report at once where they may be ended"
     assert sum(len(trial.epochs) for trial in records) < 0.8 * 20 * 8
     assert best(records) == 0
     assert records[0].state == "complete"
+
+
+def test_epochs_that_are_reported_together_come_to_the_same(tmp_path: Path) -> None:
+    budget = {"trials": 3, "seconds": None, "epochs": 8, "megabytes": 1.0}
+    rows = [row(epoch, 0.1).model_dump() for epoch in range(1, 9)]
+    records = []
+    for name, batches in (("apart", [[each] for each in rows]), ("together", [rows[:1], rows[1:7], rows[7:]])):
+        trials = Trials(tmp_path / name, plain(scheduler=ASHA, budget=budget), tree())
+        for number, growth in enumerate((0.1, 0.11, 0.0)):
+            trials.next()
+            for batch in batches:
+                scored = [{**each, "validation_score": 0.2 + growth * each["epoch"] - growth} for each in batch]
+                said = {"event": "epochs", "rows": scored, "values": trials.record(number).values}
+                if not listen(trials, {"number": number}, said):
+                    break
+        records.append(trials.records())
+    assert records[0] == records[1]
+    ended = [(trial.state, len(trial.epochs)) for trial in records[0]]
+    assert ended == [("running", 8), ("running", 8), ("stopped", 2)], "in the middle of a batch"
 
 
 def test_a_graph_that_costs_too_much_is_told(tmp_path: Path) -> None:
