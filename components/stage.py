@@ -4,6 +4,7 @@ A stage must not outlive the process that started it: an orphan could overwrite 
 """
 
 import ctypes
+import errno
 import signal
 import sys
 from collections.abc import Callable
@@ -15,6 +16,8 @@ from components.params import Params, load_params
 from components.settings import Settings, export_environment, load_settings
 
 PR_SET_PDEATHSIG = 1
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""What the system says when a disk, or a user's share of it, is full."""
 StageFunction = Callable[[Params, Settings], None]
 
 
@@ -41,6 +44,20 @@ def run_stage(name: str, run: StageFunction) -> None:
     except TunesmithError as error:
         print(f"{name}: {error}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(f"{name}: {full_disk(error)}", file=sys.stderr)
+        sys.exit(1)
+
+
+def full_disk(error: OSError) -> str:
+    """What a person is told when a file could not be written to its end."""
+    file = error.filename or Path.cwd()
+    return (
+        f"The disk is full ({file}: {error.strerror}). Outputs of before are whole; free some space and run it again: "
+        "what was finished is kept."
+    )
 
 
 def _require(dependencies: list[Path]) -> None:

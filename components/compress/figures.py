@@ -18,26 +18,28 @@ NEAR = 0.03
 
 
 def frontier_plot(compressed: Compressed, score: str) -> Plot:
-    """Score over latency, a bubble of the file's size for each variant; those that nothing dominates are joined."""
+    """Score over latency, a bubble of the file's size for each variant; those that nothing dominates have a rim.
+
+    They are not joined: the front is one of score, latency and size, and its line would zigzag in two of them.
+    """
     variants = sorted(compressed.variants, key=lambda each: (each.name == compressed.chosen, -each.graph.bytes))
     largest = max(variant.graph.bytes for variant in variants)
 
     def draw(axes: Axes, palette: Palette) -> None:
-        front = sorted(
-            (variant for variant in variants if variant.dominated_by is None), key=lambda each: each.latency.batch_1.p50
-        )
-        axes.plot(*_points(front), color=palette.line, lw=1.4, zorder=1)
         for variant in variants:
             colour = _colour(variant, compressed, palette)
             area = max(12.0, LARGEST_BUBBLE * variant.graph.bytes / largest)
             place = (variant.latency.batch_1.p50, variant.validation_score)
-            axes.scatter(*place, s=area, color=colour, alpha=0.55, edgecolors=colour, zorder=2)
+            axes.scatter(*place, s=area, color=colour, alpha=0.55, linewidths=0)
+            if variant.dominated_by is None:
+                axes.scatter(*place, s=area, facecolors="none", edgecolors=palette.ink, linewidths=1.4)
         for names, place in _labels(compressed.variants):
             axes.annotate(names, place, xytext=(6, 6), textcoords="offset points", color=palette.ink, fontsize=7)
         axes.set(xlabel="median milliseconds for one sample, one thread", ylabel=f"validation {score}")
         axes.margins(0.12)
 
-    return plot(f"Validation {score} of each variant over its latency; the bubble is its size.", BROAD, draw)
+    told = "the bubble is its size, a rim says that nothing dominates it."
+    return plot(f"Validation {score} of each variant over its latency; {told}", BROAD, draw)
 
 
 def _labels(variants: Sequence[Variant]) -> Iterator[tuple[str, tuple[float, float]]]:

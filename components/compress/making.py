@@ -13,12 +13,12 @@ from pydantic import TypeAdapter
 
 from components.contracts import AUGMENTED, PREPARED, TRAINED, LayerShift
 from components.contracts.record import Record
-from components.files import file_sha256, whole_folder
+from components.files import file_sha256, read_json, whole_folder, write_json
 from components.lineage import code_tree, tree_digest
 from components.params import Params
 from components.params.sections import FP32, DistillationParams, PretrainedParams, StatedStudent, TechniqueParams
 
-GRAPH, MADE, NETWORK = "graph.onnx", "made.json", "network"
+GRAPH, MADE, NETWORK, SUMS = "graph.onnx", "made.json", "network", "sums.json"
 LIBRARIES = (
     "ml-dtypes", "numpy", "onnx", "onnxruntime", "onnxscript", "pytorch-lightning", "torch", "torch-pruning",
     "transformers",
@@ -73,6 +73,20 @@ def _digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
+def _sums(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a variant, but for the file of these."""
+    files = [path for path in folder.rglob("*") if path.is_file() and path.name != SUMS]
+    return {str(path.relative_to(folder)): file_sha256(path) for path in files}
+
+
+def _whole(folder: Path) -> bool:
+    """Whether all files of a variant are as they were written."""
+    try:
+        return bool(read_json(folder / SUMS) == _sums(folder))
+    except (OSError, ValueError):  # it is the sums that are damaged
+        return False
+
+
 @dataclass(frozen=True)
 class Shelf:
     """Where finished variants are kept between runs, and unfinished ones have their checkpoints.
@@ -102,16 +116,20 @@ class Shelf:
         return Made.read(self.place(name) / MADE)
 
     def keep(self, name: str, make: Callable[[Path], Made]) -> bool:
-        """Has a variant made, whole or not at all, unless it is here; says whether it was.
+        """Has a variant made, whole or not at all, unless it is here undamaged; says whether it was.
 
         Args:
             name: of the variant.
             make: writes it into a folder.
         """
-        if self.place(name).exists():
-            return True
-        with whole_folder(self.place(name)) as folder:
+        place = self.place(name)
+        if place.exists():
+            if _whole(place):
+                return True
+            print(f"What is kept of {name} is damaged; it is made again.", flush=True)
+        with whole_folder(place) as folder:
             make(folder).write(folder / MADE)
+            write_json(folder / SUMS, _sums(folder))
         shutil.rmtree(self.state(name), ignore_errors=True)
         return False
 

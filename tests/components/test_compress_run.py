@@ -13,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from components.compress.making import Shelf, keys_of
+from components.compress.making import PLAIN, Made, Shelf, keys_of
 from components.compress.measuring import class_scores
 from components.compress.memory import peak_memory
 from components.compress.run import run
@@ -156,6 +156,21 @@ def test_a_variant_that_is_half_made_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(CompressionError):
         shelf.keep("thin", fail)
     assert not shelf.place("thin").exists()
+
+
+@pytest.mark.parametrize("damaged", ["graph.onnx", "sums.json"])
+def test_a_kept_variant_that_was_damaged_is_made_again(damaged: str, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path, {"thin": "abc"})
+
+    def make(folder: Path) -> Made:
+        (folder / "graph.onnx").write_bytes(b"whole")
+        return PLAIN
+
+    assert not shelf.keep("thin", make)
+    assert shelf.keep("thin", make), "it is there"
+    (shelf.place("thin") / damaged).write_bytes(b"hole")
+    assert not shelf.keep("thin", make)
+    assert shelf.graph("thin").read_bytes() == b"whole"
 
 
 def test_what_one_variant_cannot_do_is_told_and_the_others_are_made(params: Params) -> None:

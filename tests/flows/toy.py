@@ -25,6 +25,8 @@ def run(params, settings):
         raise DataError("row 7 has no label.\\nGive it one.")
     if Path(f"{name}.crash").exists():
         raise ValueError("nobody foresaw this")
+    if Path(f"{name}.full").exists():
+        Path("/dev/full").write_text("no byte more")
     while Path(f"{name}.wait").exists():
         time.sleep(0.02)
     folder = Path("data") / name
