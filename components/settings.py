@@ -74,6 +74,13 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(
         2.0, gt=0, le=3600, description="How often a server asks the registry for the champion, in seconds."
     )
+    servers: str | None = Field(
+        None,
+        description="Base addresses, with commas between, of servers on other machines that a promotion waits for.",
+    )
+    promotion_seconds: float = Field(
+        60.0, gt=0, le=3600, description="How long a promotion waits for the servers before it goes back, in seconds."
+    )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, le=2**31, description="Largest request body, in bytes.")
     max_pixels: int = Field(25_000_000, ge=1, le=2**31, description="Largest image that is decoded, in pixels.")
     max_batch: int = Field(64, ge=1, le=4096, description="Most samples of one inference; a larger request is refused.")
@@ -98,6 +105,11 @@ class Settings(BaseSettings):
     def shown_prefect_address(self) -> str | None:
         """The address of the Prefect server's API without user and password; None: Prefect in this process."""
         return self.prefect_api_url and without_userinfo(self.prefect_api_url)
+
+    @property
+    def server_addresses(self) -> tuple[str, ...]:
+        """Base addresses of the servers on other machines."""
+        return tuple(each.strip().rstrip("/") for each in (self.servers or "").split(",") if each.strip())
 
     @property
     def artifact_root(self) -> Path:

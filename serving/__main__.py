@@ -14,6 +14,7 @@ import httpx
 
 from components.errors import SettingsError, TunesmithError
 from components.params import load_params
+from components.presence import FILE, ServerRecord
 from components.settings import Settings, export_environment, load_settings
 from components.stage import die_with_parent
 from serving.registry import open_registry
@@ -58,8 +59,8 @@ def serve(settings: Settings, name: str) -> None:
     """
     host = _free_address(settings.host, settings.port)
     open_registry(settings, name)  # in the workers it would be too late to refuse
-    _prepare_environment(settings, name)
-    threading.Thread(target=_announce, args=(host, settings.port), daemon=True).start()
+    home = _prepare_environment(settings, name)
+    threading.Thread(target=_announce, args=(host, settings.port, home), daemon=True).start()
 
     from serving.service import Tunesmith  # BentoML reads the environment when it is imported
 
@@ -83,8 +84,11 @@ def _free_address(host: str, port: int) -> str:
     return str(address[0])
 
 
-def _prepare_environment(settings: Settings, name: str) -> None:
+def _prepare_environment(settings: Settings, name: str) -> Path:
     """Sets what the workers read. BentoML keeps its measures in its home, so each server of a machine has its own.
+
+    Returns:
+        The folder of the server.
 
     Raises:
         SettingsError: the home folder cannot be written.
@@ -102,15 +106,18 @@ def _prepare_environment(settings: Settings, name: str) -> None:
     os.environ["TUNESMITH_MODEL"] = name
     os.environ["TUNESMITH_SERVER_PID"] = str(os.getpid())  # the process that no worker may outlive
     export_environment(settings)
+    return home
 
 
-def _announce(host: str, port: int) -> None:
+def _announce(host: str, port: int, home: Path) -> None:
+    """Says where the server answers: to promotions in a file, to people on a line."""
     address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         time.sleep(0.1)
         found = _asked(address)
         if found and found["following"]["looked"]:
+            ServerRecord.of(found["name"], address, os.getpid()).write(home / FILE)
             print(_line(address, found), flush=True)
             return
 

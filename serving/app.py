@@ -25,7 +25,7 @@ from serving.worker import Worker
 ROUTES = {
     "POST /predict": "one sample",
     "POST /predict_batch": 'several samples: a JSON list under "inputs"; of images also the files of a form, or .npy',
-    "GET /model": "the version that answers, what it takes, and what came of the last look at the registry",
+    "GET /model": "the version that answers, what it takes, what the last look at the registry gave, and all workers",
     "GET /readyz": "200 once a version answers",
     "GET /livez": "200 while the process lives",
     "GET /metrics": "for Prometheus",
@@ -54,6 +54,7 @@ async def model(request: Request) -> Response:
                 "error": following.error,
                 "rejected": following.rejected,
             },
+            "workers": worker.states.workers().model_dump(mode="json"),
         }
     )
 
@@ -93,11 +94,11 @@ async def predict_batch(request: Request) -> Response:
 
 async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDArray[np.float32]]:
     worker = _worker(request)
-    served = worker.follower.model  # read once: a version that is promoted meanwhile has no part in this request
-    if served is None:
-        raise RequestError(503, worker.follower.following.error or "No version is loaded yet.", {"Retry-After": "2"})
     limits = Limits(worker.settings.max_batch, worker.settings.max_pixels, single)
     async with worker.bodies.read(request) as body:
+        # Asked once, and not before the body is here: a version that is promoted meanwhile has no part in this request,
+        # and one that was replaced is soon used by none.
+        request.state.served = served = worker.follower.begin_request()
         inputs = await _decode(request, body, served.decoder, limits)
     return served, await worker.batcher.infer(served, inputs)
 
@@ -136,11 +137,7 @@ def _prediction(target: Target, answer: NDArray[np.float32]) -> dict[str, Any]:
 
 
 def _answer(request: Request, served: ServedModel, content: dict[str, Any]) -> Response:
-    version = served.version
-    return JSONResponse(
-        {**content, "version": version, "request_id": request.state.request_id},
-        headers={"X-Model-Version": str(version)},
-    )
+    return JSONResponse({**content, "version": served.version, "request_id": request.state.request_id})
 
 
 def _worker(request: Request) -> Worker:

@@ -1,24 +1,31 @@
 """Follows the alias ``champion``: fetches each new version, proves it, and puts it in the place of the old one.
 
 Whatever happens here, the version that answers goes on answering: a bad package is rejected with its reason, and a
-registry that cannot be reached or a disk that is full is asked again at the next look.
+registry that cannot be reached or a disk that is full is asked again at the next look. After each look the worker says
+what it serves: that is the acknowledgement that a promotion waits for.
 """
 
 import logging
+import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from components.errors import PackageError, RegistryError
 from components.package.manifest import MANIFEST, SIGNATURE, declared_files, signed_manifest
+from components.presence import WorkerState
+from serving.errors import RequestError
 from serving.metrics import Metrics
 from serving.model import ServedModel, load_model
 from serving.registry import ALIAS, Champion, Registry
 
 MAX_MANIFEST_BYTES = 2**20
+SETTLE_SECONDS = 30.0
+"""How long the requests of the version before may take: longer than any decoding and inference does."""
 REJECTED_SECONDS = 300.0
 """A rejected version is tried again after so long: a key may have been trusted, or a file put right, in between."""
 
@@ -61,9 +68,18 @@ class Follower:
         trusted: folder of public keys.
         max_batch: largest inference.
         metrics: told of every look and every version.
+        tell: told after every look what this worker serves; raises OSError where that cannot be written.
     """
 
-    def __init__(self, registry: Registry, scratch: Path, trusted: Path, max_batch: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        scratch: Path,
+        trusted: Path,
+        max_batch: int,
+        metrics: Metrics,
+        tell: Callable[[WorkerState], None],
+    ) -> None:
         self.model: ServedModel | None = None
         self.following = Following()
         self._registry = registry
@@ -71,6 +87,8 @@ class Follower:
         self._trusted = trusted
         self._max_batch = max_batch
         self._metrics = metrics
+        self._tell = tell
+        self._looks = 0
         self._served: Champion | None = None
         self._rejection: _Rejection | None = None
         self._stop = threading.Event()
@@ -87,6 +105,21 @@ class Follower:
         while not self._stop.is_set():
             self.look()
             self._stop.wait(poll_seconds)
+
+    def begin_request(self) -> ServedModel:
+        """The version that a request is answered from; its ``requests`` count this one.
+
+        One that was just replaced is never given: who waits for its last request must not miss any.
+
+        Raises:
+            RequestError: there is none yet.
+        """
+        while (model := self.model) is not None:
+            model.requests.begin()
+            if model is self.model:
+                return model
+            model.requests.end()
+        raise RequestError(503, self.following.error or "No version is loaded yet.", {"Retry-After": "2"})
 
     def look(self) -> None:
         """Asks for the champion once, and takes it if it is another. Never raises: see ``following``."""
@@ -105,6 +138,23 @@ class Follower:
             self._note(f"{type(error).__name__}: {error}")
         if self.following.error not in (before, None):
             log.warning("%s", self.following.error)
+        self._acknowledge()
+
+    def _acknowledge(self) -> None:
+        self._looks += 1
+        model, following = self.model, self.following
+        state = WorkerState(
+            process=os.getpid(),
+            version=model.version if model else None,
+            digest=model.digest if model else None,
+            looks=self._looks,
+            error=following.error,
+            rejected=following.rejected,
+        )
+        try:
+            self._tell(state)
+        except OSError as error:
+            log.warning("What this worker serves cannot be told: %s.", error)
 
     def _is_rejected(self, champion: Champion | None) -> bool:
         rejection = self._rejection
@@ -121,9 +171,11 @@ class Follower:
             self._rejection = _Rejection(champion, reason, time.monotonic() + REJECTED_SECONDS)
             self._metrics.rejected()
             return
-        self.model, self._served = model, champion
+        before, self.model, self._served = self.model, model, champion
         self._metrics.served(model.version)
         log.info("Version %s answers from now on (package %s…).", model.version, model.digest[:12])
+        if before and not before.requests.wait_for_none(SETTLE_SECONDS):
+            log.warning("Requests of version %s are not answered after %s s.", before.version, SETTLE_SECONDS)
 
     def _load(self, champion: Champion) -> ServedModel:
         self._scratch.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Gives each request an id, and counts its answer."""
+"""Gives each request an id, each answer the version that gave it, and counts both."""
 
 import logging
 import re
@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
 from serving.errors import encodable
+from serving.model import ServedModel
 from serving.worker import Worker
 
 log = logging.getLogger("tunesmith.serving")
@@ -17,7 +18,9 @@ REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class Instrumented:
-    """A Starlette application whose every answer carries ``X-Request-Id`` and is counted.
+    """A Starlette application whose every answer carries ``X-Request-Id`` and ``X-Model-Version``, and is counted.
+
+    The version of a refusal, and of what is no prediction, is the one that would have answered.
 
     A plain ASGI application to BentoML, which therefore hands it every path that is not its own.
     """
@@ -41,13 +44,15 @@ class Instrumented:
         started = time.perf_counter()
         status = 0
         name = _request_id(scope)
-        scope.setdefault("state", {})["request_id"] = name
+        state = scope.setdefault("state", {})
+        state["request_id"] = name
 
         async def counted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode())]
+                version = _version(state.get("served") or self.worker.follower.model)
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode()), *version]
             await send(message)
 
         try:
@@ -58,9 +63,15 @@ class Instrumented:
             # Starlette has answered 500, and raises so that somebody says why. As text: a log takes nothing but UTF-8.
             log.error("Request %s failed.\n%s", name, encodable(traceback.format_exc()))  # noqa: TRY400
         finally:
+            if "served" in state:
+                state["served"].requests.end()
             path = scope["path"]
             route = path if path in self._routes else "other"
             self.worker.metrics.answered(route, status, time.perf_counter() - started)
+
+
+def _version(model: ServedModel | None) -> list[tuple[bytes, bytes]]:
+    return [(b"x-model-version", str(model.version).encode())] if model else []
 
 
 def _request_id(scope: Scope) -> str:

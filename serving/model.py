@@ -1,6 +1,6 @@
 """A package as the server holds it: verified, opened in ONNX Runtime, and proven by its golden batch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from components.errors import PackageError
 from components.inference import open_graph
 from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
 from serving.decoding import Decoder, build_decoder
+from serving.requests import Requests
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +27,7 @@ class ServedModel:
         since: UTC, ISO 8601: when it was loaded.
         decoder: from requests to what the graph takes.
         session: the graph, on one thread.
+        requests: that are being answered from it.
     """
 
     version: int
@@ -34,6 +36,7 @@ class ServedModel:
     since: str
     decoder: Decoder
     session: ort.InferenceSession
+    requests: Requests = field(default_factory=Requests)
 
     def infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
         """Answers, (samples, width of the target), to inputs (samples, *shape of one)."""

@@ -55,7 +55,7 @@ class Tunesmith:
         logging.getLogger("tunesmith").setLevel(logging.INFO)
         settings = load_settings()
         name = settings.model or ""  # serving.__main__ sees to it that there is one
-        app.worker = Worker(settings, name, Path(os.environ["BENTOML_HOME"]) / "fetched")
+        app.worker = Worker(settings, name, Path(os.environ["BENTOML_HOME"]))
         app.worker.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]

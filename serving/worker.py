@@ -11,6 +11,7 @@ from serving.body import BodyReader
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
+from serving.states import States
 
 DECODING_THREADS = 2
 """Pictures are decoded beside the event loop, and so many at once: each may take 100 MB while it is."""
@@ -22,10 +23,10 @@ class Worker:
     Args:
         settings: where things are, and the limits.
         name: of the registered model.
-        scratch: folder for what is being fetched.
+        home: folder of the server.
     """
 
-    def __init__(self, settings: Settings, name: str, scratch: Path) -> None:
+    def __init__(self, settings: Settings, name: str, home: Path) -> None:
         self.settings = settings
         self.name = name
         self.metrics = Metrics()
@@ -33,7 +34,15 @@ class Worker:
         self.batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics.inferred)
         self.decoding = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decoding")
         self.registry = open_registry(settings, name)
-        self.follower = Follower(self.registry, scratch, settings.public_keys, settings.max_batch, self.metrics)
+        self.states = States(home / "workers", settings.workers)
+        self.follower = Follower(
+            self.registry,
+            home / "fetched",
+            settings.public_keys,
+            settings.max_batch,
+            self.metrics,
+            self.states.tell,
+        )
 
     def start(self) -> None:
         """Begins to follow the registry; the worker is ready when its follower has a model."""

@@ -37,6 +37,8 @@ class Event(Record):
     reason: str
     figures: dict[str, Any] | None
     """What the gate measured."""
+    fault: str | None = None
+    """Why an abandoned move was taken back; lines of before there was this lack it."""
 
     @classmethod
     def intent(
@@ -62,9 +64,9 @@ class Event(Record):
             figures=figures,
         )
 
-    def end(self, step: Step) -> Self:
+    def end(self, step: Step, fault: str | None = None) -> Self:
         """The event that closes this intent."""
-        return self.model_copy(update={"step": step, "time": _now(), "who": _who()})
+        return self.model_copy(update={"step": step, "time": _now(), "who": _who(), "fault": fault})
 
 
 class Journal:

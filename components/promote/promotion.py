@@ -1,8 +1,8 @@
-"""Moving the alias ``champion``, forwards and back."""
+"""Moving the alias ``champion``, forwards and back: a move ends when every known server has followed, or is undone."""
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ from filelock import FileLock
 
 from components.contracts import Record
 from components.errors import PackageError, PromotionRefused
+from components.promote.acknowledgement import NotServed, await_version
 from components.promote.journal import Action, Event, Journal, champions
-from components.registry import CHAMPION, ROLLED_BACK, Registry
+from components.registry import CHAMPION, DIGEST, ROLLED_BACK, Registry
 from components.settings import Settings
 
 
@@ -27,6 +28,8 @@ class Promotion(Record):
     moved: bool
     """False: it was the champion already, and nothing was done."""
     reason: str
+    servers: tuple[str, ...] = ()
+    """Addresses of the servers that have said that they serve it."""
 
     def sentence(self) -> str:
         """The same in words."""
@@ -34,7 +37,8 @@ class Promotion(Record):
             return f"Version {self.after} of '{self.name}' is the champion already."
         instead = f" in place of version {self.before}" if self.before is not None else ""
         back = " again" if self.action == "rollback" else ""
-        return f"Version {self.after} of '{self.name}' is{back} the champion{instead}: {self.reason}"
+        told = f"Version {self.after} of '{self.name}' is{back} the champion{instead}: {self.reason}"
+        return f"{told} Served by {', '.join(self.servers)}." if self.servers else told
 
 
 def promote(
@@ -44,8 +48,11 @@ def promote(
     expected: int | None,
     reason: str,
     figures: dict[str, Any] | None = None,
+    tell: Callable[[str], None] = print,
 ) -> Promotion:
     """Makes a version the champion, if the champion is still the one that it was compared with.
+
+    Returns once every known server serves it; where one cannot, the alias is back where it was.
 
     Args:
         settings: where the registry, the lock and the journal are.
@@ -54,14 +61,17 @@ def promote(
         expected: the champion that the gate compared with; None: there was none.
         reason: why, in words, for the journal.
         figures: what the gate measured, JSON-able, for the journal.
+        tell: is told what is waited for.
 
     Raises:
-        PromotionRefused: the champion is another one by now, or the package of the version does not verify.
+        PromotionRefused: the champion is another one by now, the package of the version does not verify, or a server
+            does not serve it.
         RegistryError: there is no such version, or the registry cannot be reached.
     """
     registry = Registry(settings, name)
     with _only_mover(settings):
-        journal = _repaired_journal(settings, registry)
+        mover = Mover(settings, registry, tell)
+        mover.repair()
         champion = registry.champion()
         intent = Event.intent("promote", name, champion, version, reason, figures)
         if champion == version:
@@ -71,29 +81,33 @@ def promote(
                 f"Version {version} of '{name}' was compared with {_called(expected)}, but by now {_called(champion)} "
                 "is the champion. Run the gate again: 'tunesmith run'."
             )
-        return _move(registry, journal, settings, intent)
+        return mover.move(intent)
 
 
-def rollback(settings: Settings, name: str, reason: str) -> Promotion:
+def rollback(settings: Settings, name: str, reason: str, tell: Callable[[str], None] = print) -> Promotion:
     """Makes the version champion again that was it before the present one; called again, it goes back one more.
 
+    Returns once every known server serves it; where one cannot, the alias is back where it was.
+
     Raises:
-        PromotionRefused: the journal knows no champion before this one, or its package does not verify.
+        PromotionRefused: the journal knows no champion before this one, its package does not verify, or a server does
+            not serve it.
         RegistryError: the registry cannot be reached.
     """
     registry = Registry(settings, name)
     with _only_mover(settings):
-        journal = _repaired_journal(settings, registry)
+        mover = Mover(settings, registry, tell)
+        mover.repair()
         champion = registry.champion()
         if champion is None:
             raise PromotionRefused(f"'{name}' has no champion, so there is nothing to go back from.")
-        line = champions(journal.events(name))
+        line = champions(mover.journal.events(name))
         if line[-1:] != [champion] or len(line) < 2:
             raise PromotionRefused(
-                f"{journal.path} does not say which version of '{name}' was champion before version {champion}. "
+                f"{mover.journal.path} does not say which version of '{name}' was champion before version {champion}. "
                 "Name the one that you want: 'tunesmith promote <version>'."
             )
-        return _move(registry, journal, settings, Event.intent("rollback", name, champion, line[-2], reason))
+        return mover.move(Event.intent("rollback", name, champion, line[-2], reason))
 
 
 def history(settings: Settings, name: str) -> list[Event]:
@@ -105,21 +119,87 @@ def history(settings: Settings, name: str) -> list[Event]:
     return Journal(settings.home).events(name)
 
 
-def _move(registry: Registry, journal: Journal, settings: Settings, intent: Event) -> Promotion:
-    """Writes the intent, moves the alias, writes the end; killed anywhere between, the next call sets it right.
+class Mover:
+    """Moves the alias; whoever has one holds the lock of the movers.
 
-    A version that is taken back is marked before the alias leaves it, so that the gate never sees it without its mark.
+    Attributes:
+        journal: of the moves.
     """
-    _check_package(registry, intent.after, settings)
-    journal.append(intent)
-    if intent.action == "rollback" and intent.before is not None:
-        registry.set_tag(intent.before, ROLLED_BACK, intent.reason)
-    registry.set_alias(CHAMPION, intent.after)
-    _end(registry, journal, intent, intent.after)
-    return _result(intent, moved=True)
+
+    def __init__(self, settings: Settings, registry: Registry, tell: Callable[[str], None]) -> None:
+        self.journal = Journal(settings.home)
+        self._settings, self._registry, self._tell = settings, registry, tell
+
+    def move(self, intent: Event) -> Promotion:
+        """Writes the intent, moves the alias, and sees it through; killed anywhere between, the next call goes on.
+
+        A version that is taken back is marked before the alias leaves it, so that the gate never sees it without its
+        mark.
+
+        Raises:
+            PromotionRefused: the package does not verify, or a server does not serve it.
+        """
+        self._check_package(intent.after)
+        self.journal.append(intent)
+        if intent.action == "rollback" and intent.before is not None:
+            self._registry.set_tag(intent.before, ROLLED_BACK, intent.reason)
+        self._registry.set_alias(CHAMPION, intent.after)
+        return _result(intent, moved=True, servers=self._see_through(intent))
+
+    def repair(self) -> None:
+        """Sees the move of a killed process through, or writes down that it came to nothing."""
+        intent = self.journal.unfinished(self._registry.name)
+        if intent is None:
+            return
+        champion = self._registry.champion()
+        if champion != intent.after:
+            self._end(intent, champion, "The process that made this move was killed before it.")
+            return
+        with contextlib.suppress(PromotionRefused):  # the journal says it; whoever calls now wants something else
+            self._see_through(intent)
+
+    def _see_through(self, intent: Event) -> tuple[str, ...]:
+        """Waits for the servers; the alias is moved.
+
+        Raises:
+            PromotionRefused: one of them does not follow, and the alias is back.
+        """
+        digest = self._registry.version(intent.after).tags[DIGEST]
+        try:
+            servers = await_version(self._settings, intent.name, intent.after, digest, self._tell)
+        except NotServed as error:
+            self._take_back(intent, str(error))
+            back = f"version {intent.before} is" if intent.before is not None else "no version is"
+            raise PromotionRefused(
+                f"Version {intent.after} of '{intent.name}' was taken back, and {back} the champion again: {error}"
+            ) from None
+        self._end(intent, intent.after)
+        return servers
+
+    def _take_back(self, intent: Event, fault: str) -> None:
+        if intent.before is None:
+            self._registry.drop_alias(CHAMPION)
+        else:
+            self._registry.set_alias(CHAMPION, intent.before)
+        self._end(intent, intent.before, fault)
+
+    def _end(self, intent: Event, champion: int | None, fault: str | None = None) -> None:
+        """Writes what became of a move; whichever version is champion after it is not one that was taken back."""
+        if champion is not None:
+            self._registry.drop_tag(champion, ROLLED_BACK)
+        self.journal.append(intent.end("done" if champion == intent.after else "abandoned", fault))
+
+    def _check_package(self, version: int) -> None:
+        try:
+            with tempfile.TemporaryDirectory(dir=self._settings.home) as scratch:
+                self._registry.download(version, Path(scratch) / "package")
+        except PackageError as error:
+            raise PromotionRefused(
+                f"Version {version} of '{self._registry.name}' must not be served: {error}"
+            ) from error
 
 
-def _result(intent: Event, *, moved: bool) -> Promotion:
+def _result(intent: Event, *, moved: bool, servers: tuple[str, ...] = ()) -> Promotion:
     return Promotion(
         name=intent.name,
         action=intent.action,
@@ -127,31 +207,8 @@ def _result(intent: Event, *, moved: bool) -> Promotion:
         after=intent.after,
         moved=moved,
         reason=intent.reason,
+        servers=servers,
     )
-
-
-def _check_package(registry: Registry, version: int, settings: Settings) -> None:
-    try:
-        with tempfile.TemporaryDirectory(dir=settings.home) as scratch:
-            registry.download(version, Path(scratch) / "package")
-    except PackageError as error:
-        raise PromotionRefused(f"Version {version} of '{registry.name}' must not be served: {error}") from error
-
-
-def _repaired_journal(settings: Settings, registry: Registry) -> Journal:
-    """The journal, after the move of a killed process got the end that the alias shows."""
-    journal = Journal(settings.home)
-    intent = journal.unfinished(registry.name)
-    if intent is not None:
-        _end(registry, journal, intent, registry.champion())
-    return journal
-
-
-def _end(registry: Registry, journal: Journal, intent: Event, champion: int | None) -> None:
-    """Writes what became of a move; whichever version is champion after it is not one that was taken back."""
-    if champion is not None:
-        registry.drop_tag(champion, ROLLED_BACK)
-    journal.append(intent.end("done" if champion == intent.after else "abandoned"))
 
 
 @contextlib.contextmanager

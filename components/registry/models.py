@@ -170,6 +170,16 @@ class Registry:
         with telling(self._settings):
             client.set_registered_model_alias(self.name, alias, str(number))
 
+    def drop_alias(self, alias: str) -> None:
+        """Takes an alias away; who may take the champion's is :mod:`components.promote`'s business.
+
+        Raises:
+            RegistryError: the registry does not do it.
+        """
+        client = self.client
+        with telling(self._settings):
+            client.delete_registered_model_alias(self.name, alias)
+
     def set_tag(self, number: int, tag: str, value: str) -> None:
         """Tags a version.
 

@@ -15,10 +15,9 @@ from components.params import load_params
 from components.settings import Settings
 from flows.questions import Question, questions
 from serving.decoding import Limits
-from serving.follow import Follower
-from serving.metrics import Metrics
 from serving.model import ServedModel
 from serving.registry import open_registry
+from tests.following import follower_of
 
 SAMPLES = 400
 """Most held-out samples that are asked about."""
@@ -95,7 +94,7 @@ def champion_of(workspace: Path, scratch: Path) -> Subject:
     """The champion of a workspace, fetched and proven as a server does it, and samples of its test split."""
     with contextlib.chdir(workspace):
         params, settings = load_params(), Settings()
-        follower = Follower(open_registry(settings, params.name), scratch, settings.public_keys, BATCH, Metrics())
+        follower = follower_of(open_registry(settings, params.name), settings, scratch, BATCH)
         follower.look()
         assert follower.model, follower.following.error
         return Subject(follower.model, questions(SAMPLES))

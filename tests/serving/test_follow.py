@@ -15,8 +15,8 @@ from components.package.signing import private_key, sign
 from components.settings import Settings
 from serving import follow
 from serving.follow import Follower
-from serving.metrics import Metrics
 from serving.registry import open_registry
+from tests.following import follower_of
 from tests.package_factory import digits
 from tests.shelf import NAME, Shelf, answers
 
@@ -25,7 +25,7 @@ SAMPLE = np.ascontiguousarray(digits().inputs[:3])
 
 def following(shelf: Shelf) -> Follower:
     registry = open_registry(shelf.settings, NAME)
-    return Follower(registry, shelf.settings.home / "scratch", shelf.settings.public_keys, 16, Metrics())
+    return follower_of(registry, shelf.settings, shelf.settings.home / "scratch")
 
 
 def sealed(shelf: Shelf, folder: Path) -> int:
@@ -42,7 +42,7 @@ def served(follower: Follower) -> int | None:
 
 def test_without_a_registry_it_waits_and_says_what_to_do(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "nothing")
-    follower = Follower(open_registry(settings, NAME), tmp_path / "scratch", settings.public_keys, 16, Metrics())
+    follower = follower_of(open_registry(settings, NAME), settings, tmp_path / "scratch")
     follower.look()
     assert follower.model is None
     assert "tunesmith promote" in str(follower.following.error)

@@ -15,9 +15,9 @@ import pytest
 from components.errors import RegistryError, SettingsError
 from components.package import verify
 from components.settings import Settings
-from serving.follow import Follower, fetch_package
-from serving.metrics import Metrics
+from serving.follow import fetch_package
 from serving.registry import Champion, open_registry
+from tests.following import follower_of
 from tests.package_factory import digits
 from tests.serving.running import free_port, wait_for
 from tests.shelf import NAME, Shelf, answers
@@ -67,7 +67,7 @@ def test_a_server_is_followed_over_rest(mlflow_server: str, tmp_path: Path) -> N
     assert registry.champion() is None, "no version has the alias"
 
     shelf.promote(first)
-    follower = Follower(registry, tmp_path / "scratch", settings.public_keys, 16, Metrics())
+    follower = follower_of(registry, settings, tmp_path / "scratch")
     follower.look()
     assert follower.following.error is None
     sample = np.ascontiguousarray(digits().inputs[:3])

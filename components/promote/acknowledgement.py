@@ -1,0 +1,113 @@
+"""Waiting until every known server serves a version, or one of them cannot."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from pydantic import ValidationError
+
+from components.presence import Workers, WorkerState, known_servers
+from components.settings import Settings
+
+ASK_SECONDS = 0.2
+FRESH_LOOKS = 2
+"""A look that had begun before the alias moved may end after it; the one after that has seen where it is."""
+
+
+class NotServed(Exception):
+    """A server does not serve the version; says which, and why."""
+
+
+@dataclass
+class Server:
+    """One server that is waited for.
+
+    Attributes:
+        address: its base address.
+        fault: why it does not serve the version yet.
+        first: looks of each worker when it was asked first, by process.
+    """
+
+    address: str
+    fault: str = "it has not answered yet"
+    first: dict[int, int] = field(default_factory=dict)
+
+    def serves(self, version: int, digest: str) -> bool:
+        """Asks it once whether all of its workers serve a version.
+
+        Raises:
+            NotServed: a worker has looked at the version, and refuses it.
+        """
+        try:
+            workers = _asked(self.address)
+        except (httpx.HTTPError, ValueError, LookupError, ValidationError) as error:
+            self.fault = f"it cannot be asked: {type(error).__name__}: {error}".rstrip(": ")
+            return False
+        waiting = [state for state in workers.states if (state.version, state.digest) != (version, digest)]
+        for state in waiting:
+            self._refuse(state, version)
+        self.fault = _reason(workers, waiting)
+        return not self.fault
+
+    def _refuse(self, state: WorkerState, version: int) -> None:
+        looked = state.looks - self.first.setdefault(state.process, state.looks)
+        if state.rejected == version and looked >= FRESH_LOOKS:
+            raise NotServed(f"{self.address} cannot serve it: {state.error}")
+
+
+def await_version(
+    settings: Settings, model: str, version: int, digest: str, tell: Callable[[str], None]
+) -> tuple[str, ...]:
+    """Returns once every known server serves a version, and answers no request from another one any more.
+
+    Args:
+        settings: which servers are known, and how long each may take.
+        model: its registered name.
+        version: the alias points at it.
+        digest: of its package.
+        tell: is told what is waited for.
+
+    Returns:
+        The addresses of the servers.
+
+    Raises:
+        NotServed: one cannot, or has not in time.
+    """
+    servers = [Server(address) for address in known_servers(settings, model)]
+    if servers:
+        tell(f"Waiting for {_counted(len(servers))} to serve version {version}: {_listed(servers)}")
+    left, until = servers, time.monotonic() + settings.promotion_seconds
+    while left := [server for server in left if not server.serves(version, digest)]:
+        running = set(known_servers(settings, model))
+        left = [server for server in left if server.address in running]  # the others have ended meanwhile
+        if left and time.monotonic() > until:
+            faults = "; ".join(f"{server.address}: {server.fault}" for server in left)
+            raise NotServed(f"after {settings.promotion_seconds:g} s it is not served by {faults}")
+        time.sleep(ASK_SECONDS)
+    return tuple(server.address for server in servers)
+
+
+def _asked(address: str) -> Workers:
+    answer: Any = httpx.get(f"{address}/model", timeout=5).raise_for_status().json()
+    return Workers.model_validate(answer["workers"])
+
+
+def _reason(workers: Workers, waiting: list[WorkerState]) -> str:
+    """Why a server does not serve the version; empty: it does."""
+    if waiting:
+        at = "no version" if waiting[0].version is None else f"version {waiting[0].version}"
+        why = f" ({waiting[0].error})" if waiting[0].error else ""
+        return f"{len(waiting)} of {workers.expected} workers serve {at}{why}"
+    if len(workers.states) < workers.expected:
+        return f"{workers.expected - len(workers.states)} of {workers.expected} workers have not said what they serve"
+    return ""
+
+
+def _counted(count: int) -> str:
+    return "1 server" if count == 1 else f"{count} servers"
+
+
+def _listed(servers: list[Server]) -> str:
+    return ", ".join(server.address for server in servers)

@@ -1,0 +1,14 @@
+"""A follower outside of a server, which acknowledges to nobody."""
+
+from pathlib import Path
+
+from components.presence import WorkerState
+from components.settings import Settings
+from serving.follow import Follower
+from serving.metrics import Metrics
+from serving.registry import Registry
+
+
+def follower_of(registry: Registry, settings: Settings, scratch: Path, max_batch: int = 16) -> Follower:
+    """Follows a registry; it has not looked yet."""
+    return Follower(registry, scratch, settings.public_keys, max_batch, Metrics(), list[WorkerState]().append)
