@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
 from components.contracts import Record
 from components.settings import Settings
 
@@ -78,7 +76,7 @@ def _of_this_machine(settings: Settings) -> list[ServerRecord]:
     for file in (settings.home / "serving").glob(f"*/{FILE}"):
         try:
             records.append(ServerRecord.read(file))
-        except (OSError, ValidationError):  # a server that just ends, or one of another release
+        except (OSError, ValueError):  # a server that just ends, or one of another release
             continue
     return records
 

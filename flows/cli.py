@@ -151,25 +151,30 @@ def gate(
     raise typer.Exit(0 if decision.passed else 1)
 
 
+def _aside(sentence: str) -> None:
+    """Says what goes on, beside the answer."""
+    print(sentence, file=sys.stderr)
+
+
 @app.command()
 def promote(
     reason: Reason,
     version: Annotated[int | None, typer.Argument(min=1, help="A version; the challenger if none is named.")] = None,
 ) -> None:
-    """Make a version the champion by hand; the gate is not asked."""
+    """Make a version the champion by hand, once every server serves it; the gate is not asked."""
     settings = _enter()
     from flows.versions import promote_by_hand
 
-    print(promote_by_hand(settings, _params().name, version, reason).sentence())
+    print(promote_by_hand(settings, _params().name, version, reason, _aside).sentence())
 
 
 @app.command()
 def rollback(reason: Reason) -> None:
-    """Make the version champion again that was it before the present one."""
+    """Make the version champion again that was it before the present one, once every server serves it."""
     settings = _enter()
     from components.promote import rollback as go_back
 
-    print(go_back(settings, _params().name, reason).sentence())
+    print(go_back(settings, _params().name, reason, tell=_aside).sentence())
 
 
 @app.command()

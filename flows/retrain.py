@@ -6,6 +6,7 @@ Prefect's own result cache stays off: whether a stage must run is DVC's decision
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from prefect import State, flow, get_run_logger, task
@@ -167,7 +168,7 @@ def promote_version(decision: GateDecision) -> Promotion:
     """Makes the challenger champion.
 
     Raises:
-        PromotionRefused: another version became champion after the gate had compared.
+        PromotionRefused: another version became champion after the gate had compared, or a server does not serve it.
     """
     return _step(
         "promote",
@@ -178,6 +179,7 @@ def promote_version(decision: GateDecision) -> Promotion:
             decision.champion,
             decision.sentence(),
             decision.figures(),
+            tell=partial(BOARD.get().said, "promote"),
         ),
         Promotion.sentence,
     )

@@ -1,5 +1,7 @@
 """Which version a command means, and a promotion that a person asks for."""
 
+from collections.abc import Callable
+
 from components.errors import RegistryError
 from components.promote import Promotion, promote
 from components.registry import Registry
@@ -18,12 +20,22 @@ def chosen_version(settings: Settings, name: str, version: int | None) -> int:
     return chosen
 
 
-def promote_by_hand(settings: Settings, name: str, version: int | None, reason: str) -> Promotion:
+def promote_by_hand(
+    settings: Settings, name: str, version: int | None, reason: str, tell: Callable[[str], None]
+) -> Promotion:
     """Makes a version champion because a person says so, in place of whatever is champion now.
 
+    Args:
+        settings: where the registry, the journal and the servers are.
+        name: of the registered model.
+        version: the new champion; None: the challenger.
+        reason: why, in words, for the journal.
+        tell: is told what is waited for.
+
     Raises:
-        PromotionRefused: its package does not verify, or somebody else promoted at the same moment.
+        PromotionRefused: its package does not verify, a server does not serve it, or somebody else promoted at the
+            same moment.
         RegistryError: there is no such version, or the registry cannot be reached.
     """
     chosen = chosen_version(settings, name, version)
-    return promote(settings, name, chosen, Registry(settings, name).champion(), reason)
+    return promote(settings, name, chosen, Registry(settings, name).champion(), reason, tell=tell)

@@ -94,7 +94,7 @@ class Follower:
         self._stop = threading.Event()
 
     def start(self, poll_seconds: float) -> None:
-        """Looks now, and every so many seconds."""
+        """Looks every so many seconds, from then on."""
         threading.Thread(target=self._run, args=(poll_seconds,), name="follower", daemon=True).start()
 
     def stop(self) -> None:
@@ -102,9 +102,8 @@ class Follower:
         self._stop.set()
 
     def _run(self, poll_seconds: float) -> None:
-        while not self._stop.is_set():
+        while not self._stop.wait(poll_seconds):
             self.look()
-            self._stop.wait(poll_seconds)
 
     def begin_request(self) -> ServedModel:
         """The version that a request is answered from; its ``requests`` count this one.

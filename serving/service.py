@@ -56,7 +56,7 @@ class Tunesmith:
         settings = load_settings()
         name = settings.model or ""  # serving.__main__ sees to it that there is one
         app.worker = Worker(settings, name, Path(os.environ["BENTOML_HOME"]))
-        app.worker.start()
+        await app.worker.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

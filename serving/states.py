@@ -4,8 +4,6 @@ import contextlib
 import os
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from components.presence import Workers, WorkerState
 
 
@@ -35,6 +33,6 @@ class States:
             if not Path(f"/proc/{file.stem}").exists():
                 file.unlink(missing_ok=True)
                 continue
-            with contextlib.suppress(OSError, ValidationError):  # it ends at this moment
+            with contextlib.suppress(OSError, ValueError):  # it ends at this moment
                 states.append(WorkerState.read(file))
         return Workers(expected=self._expected, states=tuple(states))

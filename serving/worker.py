@@ -44,8 +44,9 @@ class Worker:
             self.states.tell,
         )
 
-    def start(self) -> None:
-        """Begins to follow the registry; the worker is ready when its follower has a model."""
+    async def start(self) -> None:
+        """Looks at the registry, then begins to follow it: a worker takes no request before it has looked once."""
+        await asyncio.to_thread(self.follower.look)
         self.follower.start(self.settings.poll_seconds)
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at by every later collection

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from pydantic import ValidationError
 
 from components.presence import Workers, WorkerState, known_servers
 from components.settings import Settings
@@ -42,7 +41,7 @@ class Server:
         """
         try:
             workers = _asked(self.address)
-        except (httpx.HTTPError, ValueError, LookupError, ValidationError) as error:
+        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             self.fault = f"it cannot be asked: {type(error).__name__}: {error}".rstrip(": ")
             return False
         waiting = [state for state in workers.states if (state.version, state.digest) != (version, digest)]

@@ -1,6 +1,7 @@
 """Moving the alias ``champion``, forwards and back: a move ends when every known server has followed, or is undone."""
 
 import contextlib
+import logging
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from components.promote.acknowledgement import NotServed, await_version
 from components.promote.journal import Action, Event, Journal, champions
 from components.registry import CHAMPION, DIGEST, ROLLED_BACK, Registry
 from components.settings import Settings
+
+log = logging.getLogger("tunesmith.promote")
 
 
 class Promotion(Record):
@@ -48,7 +51,7 @@ def promote(
     expected: int | None,
     reason: str,
     figures: dict[str, Any] | None = None,
-    tell: Callable[[str], None] = print,
+    tell: Callable[[str], None] = log.info,
 ) -> Promotion:
     """Makes a version the champion, if the champion is still the one that it was compared with.
 
@@ -84,7 +87,7 @@ def promote(
         return mover.move(intent)
 
 
-def rollback(settings: Settings, name: str, reason: str, tell: Callable[[str], None] = print) -> Promotion:
+def rollback(settings: Settings, name: str, reason: str, tell: Callable[[str], None] = log.info) -> Promotion:
     """Makes the version champion again that was it before the present one; called again, it goes back one more.
 
     Returns once every known server serves it; where one cannot, the alias is back where it was.

@@ -130,10 +130,18 @@ def test_two_workers_follow_share_their_measures_and_replace_each_other(shelf: S
             thread.join()
         text = server.get("/metrics").text
         dead, alive = workers_of(server)
+        later = Load(server)
+        threads = later.start(2)
         os.kill(int(dead), signal.SIGKILL)
         assert server.post("/predict", *ONE).json()["version"] == second, "the other one goes on"
         wait_for(lambda: dead not in workers_of(server), "the dead worker is noticed")
         wait_for(lambda: of_every_worker(second), "another one serves in its place")
+        later.stop.set()
+        for thread in threads:
+            thread.join()
+        assert not [text for text in later.failures if "request_id" in text], (
+            "it took no request before it could answer"
+        )
         now = server.get("/metrics").text
         assert f'pid="{dead}"' not in now
         assert f'pid="{alive}"' in now

@@ -1,0 +1,134 @@
+"""A promotion ends when every worker of every known server serves it, or is taken back: on real servers."""
+
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import PromotionRefused
+from components.presence import Workers, WorkerState
+from components.promote import history, promote, rollback
+from components.settings import Settings
+from serving.follow import Follower
+from serving.metrics import Metrics
+from serving.registry import open_registry
+from tests.serving.running import free_port, running, wait_for
+from tests.serving.test_follow import change_a_golden_answer
+from tests.serving.test_swap import ONE, Load
+from tests.shelf import NAME, Shelf
+
+
+def settings_of(shelf: Shelf, **more: object) -> Settings:
+    return shelf.settings.model_copy(update=more)
+
+
+def last(shelf: Shelf) -> tuple[str, str, int | None, int]:
+    event = history(shelf.settings, NAME)[-1]
+    return event.action, event.step, event.before, event.after
+
+
+@pytest.mark.slow
+def test_under_load_it_returns_when_no_worker_answers_from_the_old_version(shelf: Shelf, tmp_path: Path) -> None:
+    first, second = shelf.publish(0.0), shelf.publish(3.0)
+    promote(shelf.settings, NAME, first, None, "first")
+    said: list[str] = []
+    with running(shelf.settings, tmp_path, workers=2) as server:
+        load = Load(server)
+        threads = load.start(4)
+        time.sleep(0.5)
+        moved = promote(shelf.settings, NAME, second, first, "better", tell=said.append)
+        promoted = time.monotonic()
+        workers = Workers.model_validate(server.model()["workers"])
+        time.sleep(0.5)
+        going_back = time.monotonic()
+        rollback(shelf.settings, NAME, "worse after all", tell=said.append)
+        returned = time.monotonic()
+        time.sleep(0.5)
+        load.stop.set()
+        for thread in threads:
+            thread.join()
+    assert moved.servers == (server.address,)
+    assert moved.sentence().endswith(f"Served by {server.address}.")
+    assert said == [f"Waiting for 1 server to serve version {version}: {server.address}" for version in (second, first)]
+    assert [state.version for state in workers.states] == [second, second]
+    assert not load.failures
+    after = {version for asked, _, version, _ in load.answers if promoted < asked < going_back}
+    assert after == {second}
+    assert {version for asked, _, version, _ in load.answers if asked > returned} == {first}
+
+
+def test_a_version_that_a_server_refuses_is_taken_back_with_the_reason(shelf: Shelf, tmp_path: Path) -> None:
+    bad = change_a_golden_answer(shelf, tmp_path)
+    first = shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path) as server:
+        for _ in range(2):  # what was said of the first attempt is not taken for the second one's
+            with pytest.raises(PromotionRefused) as refused:
+                promote(shelf.settings, NAME, bad, first, "better")
+            assert str(refused.value).startswith(
+                f"Version {bad} of '{NAME}' was taken back, and version {first} is the champion again: {server.address}"
+                f" cannot serve it: Version {bad} is rejected: The model does not answer its golden batch"
+            )
+            assert shelf.registry.champion() == first
+            assert last(shelf) == ("promote", "abandoned", first, bad)
+        assert server.post("/predict", *ONE).headers["X-Model-Version"] == str(first)
+        second = shelf.publish(3.0)
+        assert promote(shelf.settings, NAME, second, first, "good").servers == (server.address,)
+    third = shelf.publish(6.0)
+    assert promote(shelf.settings, NAME, third, second, "no server").servers == (), "one that has ended is not known"
+
+
+def test_a_server_that_does_not_answer_is_waited_for_and_named(shelf: Shelf) -> None:
+    first = shelf.publish(0.0)
+    gone = f"http://127.0.0.1:{free_port()}"
+    settings = settings_of(shelf, servers=gone, promotion_seconds=0.5)
+    with pytest.raises(PromotionRefused, match=f"no version is the champion again: after 0.5 s .* {gone}: it cannot"):
+        promote(settings, NAME, first, None, "first")
+    assert shelf.registry.champion() is None
+    event = history(shelf.settings, NAME)[-1]
+    assert event.step == "abandoned"
+    assert event.fault is not None
+    assert gone in event.fault
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["servers follow", "a server does not"])
+def test_killed_while_it_waits_the_next_one_sees_it_through(shelf: Shelf, there: bool) -> None:
+    first, second = shelf.publish(0.0), shelf.publish(3.0)
+    gone = settings_of(shelf, servers=f"http://127.0.0.1:{free_port()}")
+    child = os.fork()
+    if child == 0:
+        promote(gone, NAME, first, None, "first")
+        os._exit(1)
+    wait_for(lambda: shelf.registry.champion() == first, "the alias has moved")
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert last(shelf) == ("promote", "intent", None, first)
+    if there:
+        promote(shelf.settings, NAME, second, first, "second")
+        assert [event.step for event in history(shelf.settings, NAME)] == ["intent", "done", "intent", "done"]
+        return
+    with pytest.raises(PromotionRefused, match="was compared with version 1, but by now no version is the champion"):
+        promote(settings_of(shelf, servers=gone.servers, promotion_seconds=0.3), NAME, second, first, "second")
+    assert [event.step for event in history(shelf.settings, NAME)] == ["intent", "abandoned"]
+
+
+def test_a_request_in_flight_holds_the_acknowledgement_back(shelf: Shelf, tmp_path: Path) -> None:
+    first, second = shelf.publish(0.0), shelf.publish(3.0)
+    shelf.promote(first)
+    said: list[WorkerState] = []
+    registry = open_registry(shelf.settings, NAME)
+    follower = Follower(registry, tmp_path / "scratch", shelf.settings.public_keys, 16, Metrics(), said.append)
+    follower.look()
+    request = follower.begin_request()
+    shelf.promote(second)
+    look = threading.Thread(target=follower.look)
+    look.start()
+    wait_for(lambda: bool(follower.model and follower.model.version == second), "the swap")
+    assert follower.begin_request().version == second, "new requests are the new one's at once"
+    time.sleep(0.1)
+    assert [state.version for state in said] == [first], "not acknowledged: an answer of the first may still come"
+    request.requests.end()
+    look.join(5)
+    assert [state.version for state in said] == [first, second]
