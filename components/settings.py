@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     promotion_seconds: float = Field(
         60.0, gt=0, le=3600, description="How long a promotion waits for the servers before it goes back, in seconds."
     )
+    log_predictions: bool = Field(
+        True, description="Whether a server keeps what it answered, in Parquet below predictions/ of the home folder."
+    )
+    log_inputs: bool = Field(
+        False, description="Whether it keeps the inputs, too: they may be of people, who must have been asked."
+    )
+    log_days: int = Field(30, ge=1, le=36500, description="So many days a server keeps what it answered.")
     max_body_bytes: int = Field(8 * 2**20, ge=1024, le=2**31, description="Largest request body, in bytes.")
     max_pixels: int = Field(25_000_000, ge=1, le=2**31, description="Largest image that is decoded, in pixels.")
     max_batch: int = Field(64, ge=1, le=4096, description="Most samples of one inference; a larger request is refused.")

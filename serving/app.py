@@ -17,14 +17,17 @@ from components.contracts import ClassTarget, Target, ValueTarget
 from serving.body import multipart_files
 from serving.decoding import Decoder, Limits
 from serving.errors import RequestError, encodable
+from serving.feedback import read_correction
 from serving.instrument import Instrumented
 from serving.metrics import CONTENT_TYPE
 from serving.model import ServedModel
+from serving.predictions import answered
 from serving.worker import Worker
 
 ROUTES = {
     "POST /predict": "one sample",
     "POST /predict_batch": 'several samples: a JSON list under "inputs"; of images also the files of a form, or .npy',
+    "POST /feedback": 'what an answer should have been: {"request_id": …, "label": …}, or "value" of a number',
     "GET /model": "the version that answers, what it takes, what the last look at the registry gave, and all workers",
     "GET /readyz": "200 once a version answers",
     "GET /livez": "200 while the process lives",
@@ -100,7 +103,20 @@ async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDAr
         # and one that was replaced is soon used by none.
         request.state.served = served = worker.follower.begin_request()
         inputs = await _decode(request, body, served.decoder, limits)
-    return served, await worker.batcher.infer(served, inputs)
+    inferred = await worker.batcher.infer(served, inputs)
+    if worker.settings.log_predictions:
+        worker.log.add(answered(request.state.request_id, request.state.began, served, inputs, inferred))
+    return served, inferred.answers
+
+
+async def feedback(request: Request) -> Response:
+    """What an answer should have been."""
+    worker = _worker(request)
+    async with worker.bodies.read(request) as body:
+        request.state.served = served = worker.follower.begin_request()
+        correction = read_correction(body, served.signature.target)
+    version = await worker.feedback.take(correction)
+    return JSONResponse({"request_id": correction.request_id, "sample": correction.sample, "version": version}, 201)
 
 
 async def _decode(request: Request, body: bytes, decoder: Decoder, limits: Limits) -> NDArray[Any]:
@@ -170,6 +186,7 @@ def build_app() -> Instrumented:
             Route("/metrics", metrics),
             Route("/predict", predict, methods=["POST"]),
             Route("/predict_batch", predict_batch, methods=["POST"]),
+            Route("/feedback", feedback, methods=["POST"]),
         ],
         exception_handlers=dict.fromkeys((RequestError, ClientDisconnect, HTTPException, Exception), _refused),
     )

@@ -14,14 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.errors import Overloaded
-from serving.model import ServedModel
+from serving.model import Inferred, ServedModel
 
 
 @dataclass(frozen=True, eq=False)
 class _Waiting:
     model: ServedModel
     inputs: NDArray[Any]
-    answer: asyncio.Future[NDArray[np.float32]]
+    answer: asyncio.Future[Inferred]
 
 
 class Batcher:
@@ -45,22 +45,19 @@ class Batcher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._drain: asyncio.Task[None] | None = None
 
-    async def infer(self, model: ServedModel, inputs: NDArray[Any]) -> NDArray[np.float32]:
+    async def infer(self, model: ServedModel, inputs: NDArray[Any]) -> Inferred:
         """Answers the samples of one request.
 
         Args:
             model: computes the answer, whatever is served by then.
             inputs: (samples, *shape of one), valid for that model, at most ``max_batch`` samples.
 
-        Returns:
-            (samples, width of its target).
-
         Raises:
             Overloaded: the queue is full.
         """
         if self._samples + len(inputs) > self._max_queue:
             raise Overloaded(f"{self._samples} samples are waiting already; ask again in a second.")
-        answer: asyncio.Future[NDArray[np.float32]] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Inferred] = asyncio.get_running_loop().create_future()
         self._queue.append(_Waiting(model, inputs, answer))
         self._samples += len(inputs)
         if self._drain is None or self._drain.done():
@@ -74,11 +71,11 @@ class Batcher:
             inputs = np.concatenate([item.inputs for item in batch]) if len(batch) > 1 else batch[0].inputs
             self._observe(len(inputs))
             try:
-                answers = await loop.run_in_executor(self._thread, batch[0].model.infer, inputs)
+                inferred = await loop.run_in_executor(self._thread, batch[0].model.infer, inputs)
             except Exception as error:  # noqa: BLE001 whatever it is, it belongs to those who wait: the queue must go on
                 _fail(batch, error)
             else:
-                _answer(batch, answers)
+                _answer(batch, inferred)
             finally:
                 self._samples -= len(inputs)
 
@@ -100,11 +97,11 @@ class Batcher:
         self._thread.shutdown()
 
 
-def _answer(batch: list[_Waiting], answers: NDArray[np.float32]) -> None:
+def _answer(batch: list[_Waiting], inferred: Inferred) -> None:
     at = 0
     for item in batch:
         if not item.answer.done():  # its client may have gone
-            item.answer.set_result(answers[at : at + len(item.inputs)])
+            item.answer.set_result(inferred.part(at, at + len(item.inputs)))
         at += len(item.inputs)
 
 

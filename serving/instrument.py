@@ -1,7 +1,6 @@
 """Gives each request an id, each answer the version that gave it, and counts both."""
 
 import logging
-import re
 import secrets
 import time
 import traceback
@@ -11,10 +10,10 @@ from starlette.types import Message, Receive, Scope, Send
 
 from serving.errors import encodable
 from serving.model import ServedModel
+from serving.requests import REQUEST_ID
 from serving.worker import Worker
 
 log = logging.getLogger("tunesmith.serving")
-REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 
 
 class Instrumented:
@@ -45,7 +44,7 @@ class Instrumented:
         status = 0
         name = _request_id(scope)
         state = scope.setdefault("state", {})
-        state["request_id"] = name
+        state["request_id"], state["began"] = name, started
 
         async def counted(message: Message) -> None:
             nonlocal status

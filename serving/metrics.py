@@ -49,6 +49,14 @@ class Metrics:
             multiprocess_mode="livemin",
             registry=registry,
         )
+        self._unlogged = Counter(
+            "tunesmith_unlogged_samples",
+            "Samples that the prediction log lacks.",
+            registry=registry,
+        )
+        self._log_failures = Counter(
+            "tunesmith_log_failures", "Attempts to write the prediction log that the disk refused.", registry=registry
+        )
         self._registry = registry
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -72,6 +80,14 @@ class Metrics:
     def looked(self, well: bool) -> None:
         """The registry was asked."""
         self._following.set(well)
+
+    def unlogged(self, samples: int) -> None:
+        """Samples are not in the prediction log, and will not be."""
+        self._unlogged.inc(samples)
+
+    def log_failed(self) -> None:
+        """The prediction log could not be written; it is tried again."""
+        self._log_failures.inc()
 
     def exposition(self) -> bytes:
         """All workers' measures in Prometheus' text format; this process' alone where no folder is shared."""

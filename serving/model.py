@@ -3,17 +3,33 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from components.errors import PackageError
 from components.inference import open_graph
 from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
+from components.package.model import REFERENCE
+from components.package.reference import DriftReference
 from serving.decoding import Decoder, build_decoder
 from serving.requests import Requests
+
+
+class Inferred(NamedTuple):
+    """What a graph gives for some samples."""
+
+    answers: NDArray[np.float32]
+    """(samples, width of the target)."""
+    features: NDArray[np.float32]
+    """(samples, features)."""
+
+    def part(self, start: int, stop: int) -> "Inferred":
+        """The samples from one to before another."""
+        return Inferred(self.answers[start:stop], self.features[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,6 +42,7 @@ class ServedModel:
         signature: what the graph takes and gives.
         since: UTC, ISO 8601: when it was loaded.
         decoder: from requests to what the graph takes.
+        reference: how the validation split looked to the graph.
         session: the graph, on one thread.
         requests: that are being answered from it.
     """
@@ -35,13 +52,18 @@ class ServedModel:
     signature: ModelSignature
     since: str
     decoder: Decoder
+    reference: DriftReference
     session: ort.InferenceSession
     requests: Requests = field(default_factory=Requests)
 
-    def infer(self, inputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Answers, (samples, width of the target), to inputs (samples, *shape of one)."""
-        answers: NDArray[np.float32] = self.session.run([self.signature.target.output], {"inputs": inputs})[0]
-        return answers
+    def infer(self, inputs: NDArray[Any]) -> Inferred:
+        """What the graph gives for inputs (samples, *shape of one)."""
+        return Inferred(*self.session.run([self.signature.target.output, "features"], {"inputs": inputs}))
+
+    def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features, (samples, features), along the components of the drift reference: (samples, components)."""
+        centred = features - self.reference.feature_mean
+        return (centred @ self.reference.feature_components.T).astype(np.float32)
 
 
 def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> ServedModel:
@@ -63,9 +85,17 @@ def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> Ser
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"ONNX Runtime cannot open the graph: {error}") from None
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    model = ServedModel(version, digest, package.signature, since, build_decoder(package), session)
+    reference = _reference(folder)
+    model = ServedModel(version, digest, package.signature, since, build_decoder(package), reference, session)
     check_golden(model, package.golden, max_batch)
     return model
+
+
+def _reference(folder: Path) -> DriftReference:
+    try:
+        return DriftReference.load(folder / REFERENCE)
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise PackageError(f"The package's drift reference cannot be read: {error}") from None
 
 
 def check_golden(model: ServedModel, golden: GoldenBatch, max_batch: int) -> None:
@@ -90,7 +120,7 @@ def _largest_difference(model: ServedModel, golden: GoldenBatch, size: int) -> f
     repeated = np.arange(max(size, len(golden.inputs))) % len(golden.inputs)
     inputs, expected = golden.inputs[repeated], golden.answers[repeated]
     try:
-        parts = [model.infer(inputs[at : at + size]) for at in range(0, len(inputs), size)]
+        parts = [model.infer(inputs[at : at + size]).answers for at in range(0, len(inputs), size)]
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"The graph cannot run its golden batch in batches of {size}: {error}") from None
     answers = np.concatenate(parts)

@@ -1,7 +1,9 @@
-"""How many requests are being answered from a version."""
+"""What a request is called, and how many of them are being answered from a version."""
 
+import re
 import time
 
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 WAIT_SECONDS = 0.005
 
 

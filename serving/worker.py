@@ -5,11 +5,15 @@ import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from components.predictions import predictions_folder
+from components.rolling import RollingParquet
 from components.settings import Settings
 from serving.batching import Batcher
 from serving.body import BodyReader
+from serving.feedback import Feedback
 from serving.follow import Follower
 from serving.metrics import Metrics
+from serving.predictions import PredictionLog
 from serving.registry import open_registry
 from serving.states import States
 
@@ -24,6 +28,10 @@ class Worker:
         settings: where things are, and the limits.
         name: of the registered model.
         home: folder of the server.
+
+    Attributes:
+        log: what was answered; written only where the settings say so.
+        feedback: what people say that the answer should have been.
     """
 
     def __init__(self, settings: Settings, name: str, home: Path) -> None:
@@ -44,10 +52,19 @@ class Worker:
             self.states.tell,
         )
 
+        self.log = PredictionLog(
+            RollingParquet(predictions_folder(settings, name), settings.log_days),
+            self.metrics,
+            inputs=settings.log_inputs,
+        )
+        self.feedback = Feedback(settings, name)
+
     async def start(self) -> None:
         """Looks at the registry, then begins to follow it: a worker takes no request before it has looked once."""
         await asyncio.to_thread(self.follower.look)
         self.follower.start(self.settings.poll_seconds)
+        if self.settings.log_predictions:
+            self.log.start()
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at by every later collection
 
@@ -56,3 +73,6 @@ class Worker:
         self.follower.stop()
         await self.batcher.close()
         await asyncio.to_thread(self.decoding.shutdown)
+        await asyncio.to_thread(self.feedback.stop)
+        if self.settings.log_predictions:
+            await asyncio.to_thread(self.log.stop)

@@ -1,4 +1,4 @@
-"""JSON documents of the form ``{"inputs": …}``."""
+"""JSON documents, those of the form ``{"inputs": …}`` above all."""
 
 import json
 from typing import Any, NoReturn
@@ -32,15 +32,24 @@ def read_inputs(body: bytes, wanted: str) -> Any:
     Raises:
         RequestError: malformed JSON (400), or JSON that is no such object (422).
     """
+    document = read_json(body)
+    if not isinstance(document, dict) or "inputs" not in document:
+        raise RequestError(422, f'Send {{"inputs": …}}, {wanted}.')
+    return document["inputs"]
+
+
+def read_json(body: bytes) -> Any:
+    """The value of a document.
+
+    Raises:
+        RequestError: malformed JSON (400).
+    """
     try:
-        document = json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(body, parse_constant=_refuse_constant)
     except RecursionError:
         raise RequestError(400, "The JSON is nested too deeply.") from None
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
         raise RequestError(400, f"The body is not JSON: {error}") from None
-    if not isinstance(document, dict) or "inputs" not in document:
-        raise RequestError(422, f'Send {{"inputs": …}}, {wanted}.')
-    return document["inputs"]
 
 
 def _refuse_constant(name: str) -> NoReturn:

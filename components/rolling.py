@@ -1,0 +1,146 @@
+"""Parquet that grows: small whole files, written often, and merged as they age.
+
+``<folder>/date=2026-11-25/hour=12/<writer>-<first>-<last>.parquet``: the blocks ``first`` to ``last`` of one writer, in
+one file. Every file is whole under its name, so the folder can be read at any time, by anything that reads Parquet;
+what a killed process loses is the block that it had not written yet. A merged file takes its place before those that it
+was made of go: whoever lists the folder between the two leaves out files whose blocks another has (:func:`files_of`).
+"""
+
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from components.files import write_bytes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+BLOCKS = 120
+"""So many files of a writer in an hour become one."""
+NAME = re.compile(r"([0-9a-f]+)-(\d+)-(\d+)\.parquet")
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """One file.
+
+    Attributes:
+        path: where it lies.
+        writer: who wrote it.
+        first: number of its first block.
+        last: number of its last block.
+    """
+
+    path: Path
+    writer: str
+    first: int
+    last: int
+
+    def within(self, other: "Blocks") -> bool:
+        """Whether another file has all of its blocks."""
+        return self.writer == other.writer and other.first <= self.first and self.last <= other.last
+
+
+class RollingParquet:
+    """Writes one folder; several threads, and several writers with one of these each, may do so at once.
+
+    Args:
+        folder: made on first use.
+        days: files are deleted when they are so many days old.
+    """
+
+    def __init__(self, folder: Path, days: int) -> None:
+        self._folder, self._days = folder, days
+        self._writer, self._number = secrets.token_hex(4), 0
+        self._hour: Path | None = None
+        self._lock = threading.Lock()
+
+    def write(self, block: "pa.Table", now: datetime) -> None:
+        """Writes a block, whole and on disk when this returns.
+
+        Args:
+            block: with the same columns as all others of the folder.
+            now: UTC.
+
+        Raises:
+            OSError: the disk is full, or gone; nothing is left of the block.
+        """
+        hour = self._folder / f"date={now:%Y-%m-%d}" / f"hour={now:%H}"
+        with self._lock:
+            if hour != self._hour:
+                self._close_hour(now)
+                self._hour = hour
+            self._number += 1
+            write_bytes(hour / f"{self._writer}-{self._number}-{self._number}.parquet", _encoded(block))
+            self._merge(hour, least=BLOCKS)
+
+    def _close_hour(self, now: datetime) -> None:
+        if self._hour:
+            self._merge(self._hour, least=2)
+        self._forget(now)
+
+    def _merge(self, hour: Path, least: int) -> None:
+        """Puts this writer's files of one block into one file, from so many on."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        small = [each for each in _listed(hour) if each.writer == self._writer and each.first == each.last]
+        if len(small) < least:
+            return
+        merged = pa.concat_tables([pq.read_table(each.path, partitioning=None) for each in small])
+        write_bytes(hour / f"{self._writer}-{small[0].first}-{small[-1].last}.parquet", _encoded(merged))
+        for each in small:
+            each.path.unlink()
+
+    def _forget(self, now: datetime) -> None:
+        oldest = f"date={now - timedelta(days=self._days):%Y-%m-%d}"
+        for day in self._folder.glob("date=*"):
+            if day.name < oldest:
+                shutil.rmtree(day, ignore_errors=True)
+
+
+def files_of(folder: Path, since: datetime | None = None, until: datetime | None = None) -> list[Path]:
+    """The files that hold every block of a time once, the oldest hour first.
+
+    Args:
+        folder: of a :class:`RollingParquet`.
+        since: UTC; hours before its hour are left out.
+        until: UTC; hours after its hour are left out.
+    """
+    hours = sorted(folder.glob("date=*/hour=*"))
+    named = [(f"{hour.parent.name}/{hour.name}", hour) for hour in hours]
+    low = f"date={since:%Y-%m-%d}/hour={since:%H}" if since else ""
+    high = f"date={until:%Y-%m-%d}/hour={until:%H}" if until else "e"
+    return [path for name, hour in named if low <= name <= high for path in _once(_listed(hour))]
+
+
+def now() -> datetime:
+    """UTC."""
+    return datetime.now(UTC)
+
+
+def _once(files: list[Blocks]) -> Iterator[Path]:
+    for each in files:
+        if not any(each.within(other) for other in files if other is not each):
+            yield each.path
+
+
+def _listed(hour: Path) -> list[Blocks]:
+    found = [(path, NAME.fullmatch(path.name)) for path in hour.glob("*.parquet")]
+    files = [Blocks(path, match[1], int(match[2]), int(match[3])) for path, match in found if match]
+    return sorted(files, key=lambda each: (each.writer, each.first, each.last))
+
+
+def _encoded(table: "pa.Table") -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    return bytes(sink.getvalue())

@@ -1,0 +1,130 @@
+"""What people say that an answer should have been."""
+
+import asyncio
+import math
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from components.contracts import ClassTarget, Target
+from components.predictions import answered_by, feedback_columns, feedback_folder, predictions_folder
+from components.rolling import RollingParquet, now
+from components.settings import Settings
+from serving.decoding.document import read_json
+from serving.errors import Overloaded, RequestError
+from serving.predictions import WRITE_SECONDS
+from serving.requests import REQUEST_ID
+
+MAX_WAITING = 64
+EXAMPLE = '{"request_id": "4f1c…", "label": "bag"}, or "value" of a number; "sample" says which one of a batch, from 0'
+
+
+@dataclass(frozen=True)
+class Correction:
+    """One sample's true label or value.
+
+    Attributes:
+        request_id: of its answer.
+        sample: position in the request, from 0.
+        label: of a class; None: it is a value.
+        value: in the target's unit; None: it is a label.
+    """
+
+    request_id: str
+    sample: int
+    label: str | None
+    value: float | None
+
+
+def read_correction(body: bytes, target: Target) -> Correction:
+    """Reads a correction.
+
+    Args:
+        body: JSON.
+        target: of the version that answers now.
+
+    Raises:
+        RequestError: it is none (400, 422), or not of this target (422).
+    """
+    found = read_json(body)
+    key = "label" if isinstance(target, ClassTarget) else "value"
+    if not isinstance(found, dict) or not {"request_id", key} <= set(found) <= {"request_id", "sample", key}:
+        raise RequestError(422, f"Send {EXAMPLE}. This model takes {key!r}.")
+    request_id, sample, truth = found["request_id"], found.get("sample", 0), found[key]
+    if not isinstance(request_id, str) or not REQUEST_ID.fullmatch(request_id.encode("utf-8", "replace")):
+        raise RequestError(422, '"request_id" must be the one of an answer.')
+    if type(sample) is not int or not 0 <= sample < 2**31:
+        raise RequestError(422, '"sample" must be the position of a sample in its request, from 0.')
+    return Correction(request_id, sample, _label(truth, target), _value(truth, target))
+
+
+def _label(truth: Any, target: Target) -> str | None:
+    if not isinstance(target, ClassTarget):
+        return None
+    if truth not in target.labels:
+        raise RequestError(422, f'"label" must be one of {", ".join(target.labels)}.')
+    return str(truth)
+
+
+def _value(truth: Any, target: Target) -> float | None:
+    if isinstance(target, ClassTarget):
+        return None
+    if type(truth) not in (int, float) or not math.isfinite(truth):
+        raise RequestError(422, '"value" must be a finite number.')
+    return float(truth)
+
+
+class Feedback:
+    """Takes corrections of answers that are in the prediction log.
+
+    Args:
+        settings: where the two folders are.
+        model: registered name.
+    """
+
+    def __init__(self, settings: Settings, model: str) -> None:
+        self._predictions = predictions_folder(settings, model)
+        self._files = RollingParquet(feedback_folder(settings, model), settings.log_days)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
+        self._waiting = 0
+
+    async def take(self, correction: Correction) -> int:
+        """Keeps a correction, on disk when this returns; gives the version that had answered.
+
+        An answer that was just given is not on disk yet: it is looked for a second time.
+
+        Raises:
+            RequestError: nothing was answered under this id (404), too many corrections wait (503), or the disk is
+                full (507).
+        """
+        if self._waiting >= MAX_WAITING:
+            raise Overloaded("Too many corrections arrive at once; send it again in a second.")
+        self._waiting += 1
+        try:
+            for wait in (0.0, 2 * WRITE_SECONDS):
+                await asyncio.sleep(wait)
+                version = await asyncio.get_running_loop().run_in_executor(self._thread, self._keep, correction)
+                if version is not None:
+                    return version
+        finally:
+            self._waiting -= 1
+        sample, request_id = correction.sample, correction.request_id
+        raise RequestError(404, f"Sample {sample} of request {request_id} is not in this server's prediction log.")
+
+    def _keep(self, correction: Correction) -> int | None:
+        """Writes a correction, if its answer is in the log."""
+        import pyarrow as pa
+
+        version = answered_by(self._predictions, correction.request_id, correction.sample)
+        if version is None:
+            return None
+        row = {**asdict(correction), "time": now(), "version": version}
+        try:
+            self._files.write(pa.Table.from_pylist([row], feedback_columns()), row["time"])
+        except OSError as error:
+            raise RequestError(507, f"The correction cannot be kept: {error.strerror}. Send it again later.") from None
+        return version
+
+    def stop(self) -> None:
+        """Ends the thread, once what waits is written."""
+        self._thread.shutdown()

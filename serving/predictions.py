@@ -1,0 +1,164 @@
+"""The prediction log: what was answered, written off the request's path.
+
+A request leaves its arrays in a queue, and is done. A thread takes what is there once a second, makes the summaries of
+all samples at once, and writes a Parquet file; a worker that is killed loses what had not been written.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import ClassTarget, Target, ValueTarget
+from components.predictions import prediction_columns
+from components.rolling import RollingParquet
+from components.tasks.summaries import summarise
+from serving.metrics import Metrics
+from serving.model import Inferred, ServedModel
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+WRITE_SECONDS = 1.0
+MAX_SAMPLES = 100_000
+"""So many wait at most, while the disk takes none; what comes then is not logged, and counted."""
+
+log = logging.getLogger("tunesmith.serving")
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request that was answered.
+
+    Attributes:
+        request_id: of its answer.
+        at: seconds since 1970.
+        seconds: that it took.
+        model: the version that answered.
+        inputs: (samples, *shape of one).
+        inferred: what the graph gave.
+    """
+
+    request_id: str
+    at: float
+    seconds: float
+    model: ServedModel
+    inputs: NDArray[Any]
+    inferred: Inferred
+
+
+class PredictionLog:
+    """Keeps what one worker answers.
+
+    Args:
+        files: where it is kept.
+        metrics: told of what was written, and of what was not.
+        inputs: whether the inputs are kept, too.
+    """
+
+    def __init__(self, files: RollingParquet, metrics: Metrics, *, inputs: bool) -> None:
+        self._files, self._metrics, self._inputs = files, metrics, inputs
+        self._queue: deque[Answered] = deque()
+        self._waiting = 0
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
+
+    def start(self) -> None:
+        """Begins to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Writes what is left."""
+        self._stop.set()
+        self._thread.join()
+
+    def add(self, answered: Answered) -> None:
+        """Takes a request in. Called from the event loop's thread; does nothing that takes time."""
+        samples = len(answered.inputs)
+        if self._waiting + samples > MAX_SAMPLES:
+            self._metrics.unlogged(samples)
+            return
+        self._waiting += samples
+        self._queue.append(answered)
+
+    def _run(self) -> None:
+        while not self._stop.wait(WRITE_SECONDS):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        """Writes what waits, and keeps it waiting where the disk does not take it. Never raises."""
+        waiting = [self._queue[place] for place in range(len(self._queue))]
+        if not waiting:
+            return
+        try:
+            self._files.write(_table(waiting, keep_inputs=self._inputs), datetime.now(UTC))
+        except OSError as error:
+            log.warning("The prediction log cannot be written: %s. It is tried again.", error)
+            self._metrics.log_failed()
+            return
+        except Exception:
+            log.exception("What was answered cannot be logged, and is left out.")
+            self._metrics.unlogged(sum(len(each.inputs) for each in waiting))
+        for each in waiting:
+            self._queue.popleft()
+            self._waiting -= len(each.inputs)
+
+
+def _table(answered: list[Answered], *, keep_inputs: bool) -> "pa.Table":
+    import pyarrow as pa
+
+    parts = [_rows(model, list(group), keep_inputs) for model, group in groupby(answered, key=lambda each: each.model)]
+    return pa.concat_tables(parts)
+
+
+def _rows(model: ServedModel, answered: list[Answered], keep_inputs: bool) -> "pa.Table":
+    import pyarrow as pa
+
+    sizes = [len(each.inputs) for each in answered]
+    inputs = np.concatenate([each.inputs for each in answered])
+    answers = np.concatenate([each.inferred.answers for each in answered])
+    features = np.concatenate([each.inferred.features for each in answered])
+    count = len(inputs)
+    columns: dict[str, Any] = {
+        "request_id": np.repeat([each.request_id for each in answered], sizes),
+        "sample": np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
+        "time": np.repeat([int(each.at * 1e6) for each in answered], sizes),
+        "version": np.full(count, model.version, np.int32),
+        **_said(model.signature.target, answers),
+        "latency_ms": np.repeat([each.seconds * 1000 for each in answered], sizes).astype(np.float32),
+        "answer": _lists(answers),
+        "summary": _lists(summarise(model.signature.inputs, inputs)),
+        "features": _lists(model.project(features)),
+        "input": [row.tobytes() for row in inputs] if keep_inputs else pa.nulls(count, pa.binary()),
+    }
+    return pa.table([pa.array(columns[field.name], field.type) for field in prediction_columns()], prediction_columns())
+
+
+def _said(target: Target, answers: NDArray[np.float32]) -> dict[str, Any]:
+    nothing = [None] * len(answers)
+    match target:
+        case ClassTarget(labels=labels):
+            best = answers.argmax(axis=1)
+            return {"label": [labels[place] for place in best], "value": nothing, "confidence": answers.max(axis=1)}
+        case ValueTarget():
+            return {"label": nothing, "value": answers[:, 0], "confidence": nothing}
+
+
+def _lists(rows: NDArray[np.float32]) -> "pa.Array":
+    import pyarrow as pa
+
+    ends = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(ends, np.ascontiguousarray(rows, np.float32).ravel())
+
+
+def answered(request_id: str, began: float, model: ServedModel, inputs: NDArray[Any], inferred: Inferred) -> Answered:
+    """A request whose answer is sent now; ``began`` on the clock of time.perf_counter()."""
+    return Answered(request_id, time.time(), time.perf_counter() - began, model, inputs, inferred)

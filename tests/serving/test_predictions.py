@@ -1,0 +1,154 @@
+"""The prediction log and the corrections, on a real server."""
+
+import json
+import os
+import signal
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components.package.model import REFERENCE
+from components.package.reference import DriftReference
+from components.predictions import (
+    feedback_columns,
+    feedback_folder,
+    prediction_columns,
+    predictions_folder,
+    read,
+)
+from components.tasks.summaries import summarise
+from tests.package_factory import digits, fitted
+from tests.serving.running import Running, running, wait_for
+from tests.serving.test_swap import Load, workers_of
+from tests.shelf import NAME, Shelf
+
+SAMPLES = np.ascontiguousarray(digits().inputs[:5])
+
+
+def ask(server: Running, count: int, request_id: str = "") -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"} | ({"X-Request-Id": request_id} if request_id else {})
+    body = json.dumps({"inputs": SAMPLES[:count].tolist()}).encode()
+    found: dict[str, Any] = server.post("/predict_batch", body, headers).json()
+    return found
+
+
+def correct(server: Running, **content: Any) -> tuple[int, dict[str, Any]]:
+    response = server.post("/feedback", json.dumps(content).encode(), {"Content-Type": "application/json"})
+    return response.status_code, response.json()
+
+
+def logged(shelf: Shelf, **when: datetime) -> pa.Table:
+    return read(predictions_folder(shelf.settings, NAME), prediction_columns(), **when)
+
+
+def test_what_was_answered_is_in_the_log_within_two_seconds(shelf: Shelf, tmp_path: Path) -> None:
+    version = shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path, log_inputs=True) as server:
+        began = datetime.now(UTC)
+        answer = ask(server, 5, "mine")
+        wait_for(lambda: len(logged(shelf)) == 5, "the rows", seconds=2)
+        assert server.post("/predict", b"{}", {"Content-Type": "application/json"}).status_code == 422
+        ask(server, 1)
+    rows = logged(shelf).sort_by([("time", "ascending"), ("sample", "ascending")])
+    assert len(rows) == 6, "what was refused is not in it; what was answered last, before the end, is"
+    first = rows.slice(0, 5).to_pydict()
+    assert first["request_id"] == ["mine"] * 5
+    assert first["sample"] == [0, 1, 2, 3, 4]
+    assert first["version"] == [version] * 5
+    assert first["label"] == [each["label"] for each in answer["predictions"]]
+    assert np.allclose(first["confidence"], [each["confidence"] for each in answer["predictions"]], atol=1e-6)
+    assert np.allclose(first["answer"][2], list(answer["predictions"][2]["probabilities"].values()), atol=1e-6)
+    assert all(began <= moment <= datetime.now(UTC) for moment in first["time"])
+    assert all(0 < latency < 60_000 for latency in first["latency_ms"])
+    assert np.allclose(first["summary"], summarise(fitted().inputs, SAMPLES))
+    reference = DriftReference.load(shelf.package(0.0) / REFERENCE)
+    assert np.shape(first["features"]) == (5, len(reference.feature_components))
+    assert first["input"] == [sample.tobytes() for sample in SAMPLES]
+    assert len(logged(shelf, since=datetime.now(UTC))) == 0
+    assert len(logged(shelf, until=began)) == 0
+
+
+def test_inputs_are_kept_only_if_the_settings_say_so_and_nothing_at_all_if_they_say_that(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path) as server:
+        ask(server, 2)
+    assert logged(shelf)["input"].to_pylist() == [None, None]
+    with running(shelf.settings, tmp_path, log_predictions=False) as server:
+        ask(server, 2)
+    assert len(logged(shelf)) == 2
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_at_most_the_last_two_seconds(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path) as server:
+        load = Load(server)
+        threads = load.start(4)
+        time.sleep(5)
+        (worker,) = workers_of(server)
+        os.kill(int(worker), signal.SIGKILL)
+        killed = time.monotonic()
+        load.stop.set()
+        for thread in threads:
+            thread.join()
+    older = [asked for asked, *_ in load.answers if asked < killed - 2]
+    assert len(older) > 100
+    assert len(logged(shelf)) >= len(older)
+    assert len(logged(shelf)) <= len(load.answers) + 4, "what was answered to the very last may not have arrived"
+
+
+def test_a_full_disk_is_counted_and_what_waits_is_written_when_it_heals(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.promote(shelf.publish(0.0))
+    in_the_way = predictions_folder(shelf.settings, NAME)
+    with running(shelf.settings, tmp_path) as server:
+        in_the_way.parent.mkdir(parents=True)
+        in_the_way.write_text("no folder can be made here")
+        ask(server, 3)
+        wait_for(lambda: "tunesmith_log_failures_total 1.0" in server.get("/metrics").text, "the failure is counted")
+        in_the_way.unlink()
+        wait_for(lambda: len(logged(shelf)) == 3, "the rows", seconds=5)
+
+
+def test_a_correction_is_kept_beside_the_answer_that_it_corrects(shelf: Shelf, tmp_path: Path) -> None:
+    version = shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path) as server:
+        ask(server, 5, "mine")
+        status, said = correct(server, request_id="mine", sample=3, label="seven")
+        assert (status, said) == (201, {"request_id": "mine", "sample": 3, "version": version})
+        status, said = correct(server, request_id="mine", sample=5, label="seven")
+        assert status == 404
+        assert said["error"] == "Sample 5 of request mine is not in this server's prediction log."
+    (row,) = read(feedback_folder(shelf.settings, NAME), feedback_columns()).to_pylist()
+    assert {**row, "time": None} == {
+        "request_id": "mine", "sample": 3, "time": None, "version": version, "label": "seven", "value": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ({"request_id": "mine"}, "This model takes 'label'."),
+        ({"request_id": "mine", "value": 3}, "This model takes 'label'."),
+        ({"request_id": "mine", "label": "seven", "more": 1}, "This model takes 'label'."),
+        ([], "This model takes 'label'."),
+        ({"request_id": "mine", "label": "7"}, '"label" must be one of zero, one, two'),
+        ({"request_id": "mine", "label": ["seven"]}, '"label" must be one of'),
+        ({"request_id": 7, "label": "seven"}, '"request_id" must be the one of an answer.'),
+        ({"request_id": "../..", "label": "seven"}, '"request_id" must be the one of an answer.'),
+        ({"request_id": "\ud800", "label": "seven"}, '"request_id" must be the one of an answer.'),
+        ({"request_id": "mine", "label": "seven", "sample": -1}, '"sample" must be the position'),
+        ({"request_id": "mine", "label": "seven", "sample": True}, '"sample" must be the position'),
+    ],
+)
+def test_what_is_no_correction_is_refused_with_a_sentence(server: Running, content: Any, sentence: str) -> None:
+    body = json.dumps(content).encode()
+    response = server.post("/feedback", body, {"Content-Type": "application/json"})
+    assert response.status_code == 422
+    assert sentence in response.json()["error"]
