@@ -25,6 +25,7 @@ def make_variant(
         class_scores=classes,
         latency=Latencies(batch_1=latency, batch_32=latency),
         peak_memory_bytes=1,
+        company_difference=0.0,
         parity_difference=1e-7 if name == "fp32" else None,
         in_float=(),
         refused=refused,

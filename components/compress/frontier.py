@@ -59,6 +59,9 @@ def refusal(
         budget: the section ``compress.budget``.
         target: what is predicted.
     """
+    if not variant.company_difference <= target.tolerance:
+        differs = f"by up to {variant.company_difference:.2g}, and a server allows {target.tolerance:.2g}"
+        return f"its answers depend on the other samples of a batch, {differs}"
     drop = round(fp32.validation_score - variant.validation_score, 12)  # 0.9 - 0.895 is a drop of 0.005
     if not drop <= budget.max_score_drop:  # so that NaN is refused, too
         allowed = f"budget.max_score_drop allows {shown_score(target, budget.max_score_drop)}"

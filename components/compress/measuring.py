@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime as ort
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
@@ -25,6 +26,9 @@ from components.tasks.score import score
 
 EAGER = "torch eager"
 MANY = 32
+COMPANIES = (1, 7, 64)
+"""Sizes of a batch, as a server's are."""
+COMPANY_SAMPLES = 256
 Times = Mapping[str, NDArray[np.float64]]
 
 
@@ -53,6 +57,17 @@ def class_scores(target: Target, given: NDArray[np.float32], labels: NDArray[Any
     classes = len(target.labels)
     right = np.bincount(labels[given.argmax(axis=1) == labels], minlength=classes)
     return tuple((right / np.maximum(1, np.bincount(labels, minlength=classes))).tolist())
+
+
+def company_difference(session: ort.InferenceSession, inputs: NDArray[Any]) -> float:
+    """The largest difference that the other samples of a batch make to an answer.
+
+    Args:
+        session: the graph.
+        inputs: (samples, *shape of one).
+    """
+    together = answers(session, inputs, len(inputs))
+    return max(float(np.abs(answers(session, inputs, size) - together).max()) for size in COMPANIES)
 
 
 def measure(
@@ -93,7 +108,8 @@ def measure(
 def _measured(
     name: str, shelf: Shelf, taken: Latencies, validation: LabelledArrays, target: Target, params: Params
 ) -> Variant:
-    given = answers(open_graph(shelf.graph(name)), validation.inputs)
+    session = open_graph(shelf.graph(name))
+    given = answers(session, validation.inputs)
     technique = params.compress.variants.get(name)
     made = shelf.made(name)
     with tempfile.TemporaryDirectory() as scratch:
@@ -111,6 +127,7 @@ def _measured(
         latency=taken,
         peak_memory_bytes=memory,
         parity_difference=made.parity_difference,
+        company_difference=company_difference(session, validation.inputs[:COMPANY_SAMPLES]),
         in_float=made.in_float,
         refused=None,
         dominated_by=None,

@@ -81,6 +81,8 @@ class Variant(Record):
     """Resident memory that opening it and answering 1 and 32 samples takes, beyond the bare runtime."""
     parity_difference: float | None
     """Largest difference from the answers of its torch network; None: it has none, its graph was changed."""
+    company_difference: float
+    """Largest difference that the other samples of a batch make to an answer: of a probability, or in the unit."""
     in_float: tuple[str, ...]
     """Layers that were left out of the quantization, by the scan."""
     refused: str | None

@@ -6,6 +6,10 @@ from pydantic import Field
 
 from components.contracts.record import Record
 
+TOLERANCE = 0.01
+"""Of a probability, or of a value in deviations of its target. int8 sums are rounded differently by processors with and
+without VNNI; a wrong model is further off than this."""
+
 
 class ClassTarget(Record):
     """One of several classes. A label is int64, the position of its class; an answer is (classes,) probabilities."""
@@ -25,6 +29,11 @@ class ClassTarget(Record):
     def width(self) -> int:
         """Numbers of one answer."""
         return len(self.labels)
+
+    @property
+    def tolerance(self) -> float:
+        """Largest difference of a probability with which an answer still counts as the same."""
+        return TOLERANCE
 
     @property
     def score(self) -> str:
@@ -54,6 +63,11 @@ class ValueTarget(Record):
     def width(self) -> int:
         """Numbers of one answer."""
         return 1
+
+    @property
+    def tolerance(self) -> float:
+        """Largest difference, in the column's unit, with which an answer still counts as the same."""
+        return TOLERANCE * self.std
 
     @property
     def score(self) -> str:

@@ -12,7 +12,6 @@ from components.contracts import (
     TRAINED,
     VALIDATED,
     TextInputs,
-    ValueTarget,
 )
 from components.errors import PackageError
 from components.files import whole_folder, write_json, write_text
@@ -37,9 +36,6 @@ from components.register.outputs import LineOutputs
 from components.register.proof import PARAMS_FILE
 from components.settings import Settings
 
-GOLDEN_TOLERANCE = 0.01
-"""Of a probability, or of a value in deviations of its target. int8 sums are rounded differently by CPUs with and
-without VNNI; a wrong model is further off than this."""
 PARTS = {
     TRAINED / "best.safetensors": WEIGHTS,
     EVALUATED / GOLDEN: GOLDEN,
@@ -98,7 +94,7 @@ def model_signature(params: Params, outputs: LineOutputs) -> ModelSignature:
         inputs=outputs.fitted.inputs,
         target=target,
         features=shapes["features"][1],
-        golden_tolerance=GOLDEN_TOLERANCE * (target.std if isinstance(target, ValueTarget) else 1),
+        golden_tolerance=target.tolerance,
     )
 
 

@@ -63,6 +63,14 @@ def test_a_variant_slower_than_what_it_was_made_from_is_refused_even_if_faster_t
     assert reason == "it takes 1.10 × the time of thin, which it was made from"
 
 
+def test_a_variant_whose_answers_depend_on_their_company_is_refused() -> None:
+    moody = make_variant("dynamic", size=300).model_copy(update={"company_difference": 0.02})
+    assert judged(moody) == (
+        "its answers depend on the other samples of a batch, by up to 0.02, and a server allows 0.01"
+    )
+    assert judged(moody.model_copy(update={"company_difference": 0.01})) is None
+
+
 def test_a_budget_may_ask_for_more_speed_than_that_of_fp32() -> None:
     fast = BUDGET.model_copy(update={"max_latency_ratio": 0.5})
     reason = judged(make_variant("int8", size=300), Slowdown(0.7, 0.68, 0.72), fast)
