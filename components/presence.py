@@ -1,10 +1,12 @@
 """Which servers run, and what each of their workers serves: written by servers, read by who promotes.
 
-A server of this machine is known from a file in the home folder, one elsewhere from ``TUNESMITH_SERVERS``. What the
-workers serve is asked over HTTP: ``GET /model`` of any worker tells it of all.
+A server of this machine has a folder in the home folder, with a file that says what it is, and one for each worker. One
+elsewhere is known from ``TUNESMITH_SERVERS``, and is asked over HTTP: ``GET /model`` of any worker tells of all.
 """
 
+import contextlib
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
@@ -13,6 +15,8 @@ from components.contracts import Record
 from components.settings import Settings
 
 FILE = "server.json"
+WORKERS = "workers"
+"""Folder of a server's workers."""
 
 
 class ServerRecord(Record):
@@ -22,13 +26,15 @@ class ServerRecord(Record):
     """Registered model that it follows."""
     address: str
     process: int
+    workers: int
+    """So many there are to be."""
     started: int
     """Of the process, in clock ticks since the machine was: a number that was given to another process is told."""
 
     @classmethod
-    def of(cls, model: str, address: str, process: int) -> Self:
+    def of(cls, model: str, address: str, process: int, workers: int) -> Self:
         """Describes a process that is there."""
-        return cls(model=model, address=address, process=process, started=_started(process) or 0)
+        return cls(model=model, address=address, process=process, workers=workers, started=_started(process) or 0)
 
     def alive(self) -> bool:
         """Whether the process is there."""
@@ -60,25 +66,54 @@ class Workers(Record):
     """Of those that live and have said something."""
 
 
-def known_servers(settings: Settings, model: str) -> list[str]:
-    """Base addresses of the servers that follow a model: those of this machine that live, and those of the settings.
+@dataclass(frozen=True)
+class KnownServer:
+    """A server that follows a model.
+
+    Attributes:
+        address: its base address.
+        folder: of a server of this machine; None: it is elsewhere.
+        expected: workers of a server of this machine.
+    """
+
+    address: str
+    folder: Path | None = None
+    expected: int = 0
+
+    def workers(self) -> Workers | None:
+        """What its workers have said last, if it is of this machine."""
+        return read_workers(self.folder / WORKERS, self.expected) if self.folder else None
+
+
+def read_workers(folder: Path, expected: int) -> Workers:
+    """What every worker that lives has said last.
+
+    Args:
+        folder: of the workers.
+        expected: so many there are to be.
+    """
+    states = []
+    for file in sorted(folder.glob("*.json")):
+        if not Path(f"/proc/{file.stem}").exists():
+            file.unlink(missing_ok=True)
+            continue
+        with contextlib.suppress(OSError, ValueError):  # it ends at this moment
+            states.append(WorkerState.read(file))
+    return Workers(expected=expected, states=tuple(states))
+
+
+def known_servers(settings: Settings, model: str) -> list[KnownServer]:
+    """The servers that follow a model, by address: those of this machine that live, and those of the settings.
 
     A name that has several addresses stands for a server at each, as of the replicas behind a headless service.
     """
-    found = {record.address for record in _of_this_machine(settings) if record.model == model and record.alive()}
-    for address in settings.server_addresses:
-        found.update(_each(address))
-    return sorted(found)
-
-
-def _of_this_machine(settings: Settings) -> list[ServerRecord]:
-    records = []
+    found = {address: KnownServer(address) for name in settings.server_addresses for address in _each(name)}
     for file in (settings.home / "serving").glob(f"*/{FILE}"):
-        try:
-            records.append(ServerRecord.read(file))
-        except (OSError, ValueError):  # a server that just ends, or one of another release
-            continue
-    return records
+        with contextlib.suppress(OSError, ValueError):  # a server that just ends, or one of another release
+            record = ServerRecord.read(file)
+            if record.model == model and record.alive():
+                found[record.address] = KnownServer(record.address, file.parent, record.workers)
+    return [found[address] for address in sorted(found)]
 
 
 def _each(address: str) -> list[str]:

@@ -78,8 +78,17 @@ class Settings(BaseSettings):
         None,
         description="Base addresses, with commas between, of servers on other machines that a promotion waits for.",
     )
+    server_key: SecretStr | None = Field(None, description="API key for those servers; one made with --admin.")
     promotion_seconds: float = Field(
         60.0, gt=0, le=3600, description="How long a promotion waits for the servers before it goes back, in seconds."
+    )
+    api_keys: Path | None = Field(
+        None,
+        description="Folder of a server's API keys, as hashes (*.json); empty: the home folder's.",
+    )
+    keys_required: bool | None = Field(
+        None,
+        description="Whether a server without any API key refuses everybody; empty: unless it binds loopback alone.",
     )
     log_predictions: bool = Field(
         True, description="Whether a server keeps what it answered, in Parquet below predictions/ of the home folder."
@@ -122,6 +131,18 @@ class Settings(BaseSettings):
     def artifact_root(self) -> Path:
         """Folder of the embedded registry's artifacts; a tracking server has a place of its own."""
         return (self.home / "artifacts").resolve()
+
+    @property
+    def key_folder(self) -> Path:
+        """Folder of a server's API keys."""
+        return self.api_keys or self.home / "keys" / "api"
+
+    @property
+    def keys_are_required(self) -> bool:
+        """Whether a server without any API key refuses everybody."""
+        if self.keys_required is not None:
+            return self.keys_required
+        return self.host != "localhost" and not self.host.startswith("127.") and self.host != "::1"
 
     @property
     def private_key(self) -> Path:

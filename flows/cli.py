@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from components.errors import TunesmithError
+from flows.key_commands import keys
 
 if TYPE_CHECKING:
     from components.params import Params
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 ui = typer.Typer(help="Opens a page of MLflow or Prefect on the state of this workspace.", no_args_is_help=True)
 app.add_typer(ui, name="ui")
+app.add_typer(keys, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.", prompt="Why")]

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from components.api_keys import ApiKey
 from components.params.schema import Entry
 from components.promote import Event
 from components.settings import Settings
@@ -97,7 +98,16 @@ def print_history(events: Iterable[Event], console: Console) -> None:
             continue
         before = "none" if event.before is None else f"{event.before}"
         move = f"{event.action} {before} → {event.after}{' (abandoned)' if event.step == 'abandoned' else ''}"
-        table.add_row(event.time[:19], event.who, move, Text(event.reason))
+        table.add_row(event.time[:19], event.who, move, Text(event.fault or event.reason))
+    console.print(table)
+
+
+def print_keys(keys: Iterable[ApiKey], console: Console) -> None:
+    """What API keys are called, what they may do, and since when they are."""
+    table = columns("name", "may", "requests a second", "made (UTC)")
+    for key in keys:
+        limit = "as many as it likes" if key.per_second is None else f"{key.per_second:g}"
+        table.add_row(key.name, "everything" if key.role == "admin" else "ask and correct", limit, key.created[:19])
     console.print(table)
 
 

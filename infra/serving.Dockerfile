@@ -1,7 +1,7 @@
 # The server as an image: no torch, Lightning, Ray, DVC or Prefect in it.
 #
 #   docker build -f infra/serving.Dockerfile -t tunesmith-serving .
-#   docker run -p 3000:3000 -v ./trusted:/etc/tunesmith/trusted:ro \
+#   docker run -p 3000:3000 -v ./trusted:/etc/tunesmith/trusted:ro -v ./api-keys:/etc/tunesmith/api-keys:ro \
 #     -e TUNESMITH_MODEL=fashion-mnist -e TUNESMITH_TRACKING_URI=http://mlflow:5000 tunesmith-serving
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /source
@@ -20,6 +20,7 @@ WORKDIR /var/lib/tunesmith
 # Inside a container loopback would be heard by nobody; what is published is the host's choice.
 ENV PATH=/opt/tunesmith/bin:$PATH \
     PYTHONUNBUFFERED=1 \
+    TUNESMITH_API_KEYS=/etc/tunesmith/api-keys \
     TUNESMITH_HOME=/var/lib/tunesmith \
     TUNESMITH_HOST=0.0.0.0 \
     TUNESMITH_PORT=3000 \

@@ -14,7 +14,7 @@ import httpx
 
 from components.errors import SettingsError, TunesmithError
 from components.params import load_params
-from components.presence import FILE, ServerRecord
+from components.presence import FILE, WORKERS, ServerRecord, WorkerState, read_workers
 from components.settings import Settings, export_environment, load_settings
 from components.stage import die_with_parent
 from serving.registry import open_registry
@@ -60,7 +60,7 @@ def serve(settings: Settings, name: str) -> None:
     host = _free_address(settings.host, settings.port)
     open_registry(settings, name)  # in the workers it would be too late to refuse
     home = _prepare_environment(settings, name)
-    threading.Thread(target=_announce, args=(host, settings.port, home), daemon=True).start()
+    threading.Thread(target=_announce, args=(name, host, settings, home), daemon=True).start()
 
     from serving.service import Tunesmith  # BentoML reads the environment when it is imported
 
@@ -109,30 +109,30 @@ def _prepare_environment(settings: Settings, name: str) -> Path:
     return home
 
 
-def _announce(host: str, port: int, home: Path) -> None:
-    """Says where the server answers: to promotions in a file, to people on a line."""
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _announce(name: str, host: str, settings: Settings, home: Path) -> None:
+    """Says where the server answers, once all workers have looked: to promotions in a file, to people on a line."""
+    address = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         time.sleep(0.1)
-        found = _asked(address)
-        if found and found["following"]["looked"]:
-            ServerRecord.of(found["name"], address, os.getpid()).write(home / FILE)
-            print(_line(address, found), flush=True)
+        states = read_workers(home / WORKERS, settings.workers).states
+        if len(states) == settings.workers and _listens(address):
+            ServerRecord.of(name, address, os.getpid(), settings.workers).write(home / FILE)
+            print(_line(name, address, states[0]), flush=True)
             return
 
 
-def _asked(address: str) -> Any:
+def _listens(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/model", timeout=5).json()
-    except (httpx.HTTPError, ValueError):  # not yet
-        return None
+        return httpx.get(f"{address}/livez", timeout=5).is_success
+    except httpx.HTTPError:  # not yet
+        return False
 
 
-def _line(address: str, found: dict[str, Any]) -> str:
-    if found["version"] is None:
-        return f"tunesmith listens on {address}, not ready: {found['following']['error']}"
-    return f"tunesmith serves {found['name']} version {found['version']} on {address}"
+def _line(name: str, address: str, state: WorkerState) -> str:
+    if state.version is None:
+        return f"tunesmith listens on {address}, not ready: {state.error}"
+    return f"tunesmith serves {name} version {state.version} on {address}"
 
 
 if __name__ == "__main__":

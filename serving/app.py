@@ -13,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from components.api_keys import Role
 from components.contracts import ClassTarget, Target, ValueTarget
 from serving.body import multipart_files
 from serving.decoding import Decoder, Limits
@@ -45,7 +46,7 @@ async def index(request: Request) -> Response:
 
 async def model(request: Request) -> Response:
     """The version that answers, and what came of following."""
-    worker = _worker(request)
+    worker = _admitted(request, "admin")
     following = worker.follower.following
     return JSONResponse(
         {
@@ -79,7 +80,7 @@ def _described(served: ServedModel | None) -> dict[str, Any]:
 
 async def metrics(request: Request) -> Response:
     """All workers' measures."""
-    return Response(await asyncio.to_thread(_worker(request).metrics.exposition), media_type=CONTENT_TYPE)
+    return Response(await asyncio.to_thread(_admitted(request, "admin").metrics.exposition), media_type=CONTENT_TYPE)
 
 
 async def predict(request: Request) -> Response:
@@ -96,7 +97,7 @@ async def predict_batch(request: Request) -> Response:
 
 
 async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDArray[np.float32]]:
-    worker = _worker(request)
+    worker = _admitted(request, "predict")
     limits = Limits(worker.settings.max_batch, worker.settings.max_pixels, single)
     async with worker.bodies.read(request) as body:
         # Asked once, and not before the body is here: a version that is promoted meanwhile has no part in this request,
@@ -111,7 +112,7 @@ async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDAr
 
 async def feedback(request: Request) -> Response:
     """What an answer should have been."""
-    worker = _worker(request)
+    worker = _admitted(request, "predict")
     async with worker.bodies.read(request) as body:
         request.state.served = served = worker.follower.begin_request()
         correction = read_correction(body, served.signature.target)
@@ -154,6 +155,17 @@ def _prediction(target: Target, answer: NDArray[np.float32]) -> dict[str, Any]:
 
 def _answer(request: Request, served: ServedModel, content: dict[str, Any]) -> Response:
     return JSONResponse({**content, "version": served.version, "request_id": request.state.request_id})
+
+
+def _admitted(request: Request, role: Role) -> Worker:
+    """What the route needs, for who may ask it.
+
+    Raises:
+        RequestError: this one may not.
+    """
+    worker = _worker(request)
+    worker.access.admit(request, role)
+    return worker
 
 
 def _worker(request: Request) -> Worker:

@@ -1,22 +1,21 @@
-"""What each worker of this server serves, in a file each, so that any worker can tell it of all."""
+"""What each worker of this server serves, in a file each, so that any worker can tell of all."""
 
-import contextlib
 import os
 from pathlib import Path
 
-from components.presence import Workers, WorkerState
+from components.presence import WORKERS, Workers, WorkerState, read_workers
 
 
 class States:
     """The files of one server's workers.
 
     Args:
-        folder: of the server.
+        home: folder of the server.
         expected: workers of the server.
     """
 
-    def __init__(self, folder: Path, expected: int) -> None:
-        self._folder, self._expected = folder, expected
+    def __init__(self, home: Path, expected: int) -> None:
+        self._folder, self._expected = home / WORKERS, expected
 
     def tell(self, state: WorkerState) -> None:
         """Writes what this worker serves.
@@ -28,11 +27,4 @@ class States:
 
     def workers(self) -> Workers:
         """What every worker that lives has said last."""
-        states = []
-        for file in sorted(self._folder.glob("*.json")):
-            if not Path(f"/proc/{file.stem}").exists():
-                file.unlink(missing_ok=True)
-                continue
-            with contextlib.suppress(OSError, ValueError):  # it ends at this moment
-                states.append(WorkerState.read(file))
-        return Workers(expected=self._expected, states=tuple(states))
+        return read_workers(self._folder, self._expected)

@@ -8,6 +8,7 @@ from pathlib import Path
 from components.predictions import predictions_folder
 from components.rolling import RollingParquet
 from components.settings import Settings
+from serving.access import Access
 from serving.batching import Batcher
 from serving.body import BodyReader
 from serving.feedback import Feedback
@@ -32,6 +33,7 @@ class Worker:
     Attributes:
         log: what was answered; written only where the settings say so.
         feedback: what people say that the answer should have been.
+        access: who may ask.
     """
 
     def __init__(self, settings: Settings, name: str, home: Path) -> None:
@@ -42,7 +44,7 @@ class Worker:
         self.batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics.inferred)
         self.decoding = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decoding")
         self.registry = open_registry(settings, name)
-        self.states = States(home / "workers", settings.workers)
+        self.states = States(home, settings.workers)
         self.follower = Follower(
             self.registry,
             home / "fetched",
@@ -58,9 +60,11 @@ class Worker:
             inputs=settings.log_inputs,
         )
         self.feedback = Feedback(settings, name)
+        self.access = Access(settings.key_folder, settings.workers, required=settings.keys_are_required)
 
     async def start(self) -> None:
         """Looks at the registry, then begins to follow it: a worker takes no request before it has looked once."""
+        await asyncio.to_thread(self.access.start)
         await asyncio.to_thread(self.follower.look)
         self.follower.start(self.settings.poll_seconds)
         if self.settings.log_predictions:
@@ -70,6 +74,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Ends the threads, once every request was answered."""
+        self.access.stop()
         self.follower.stop()
         await self.batcher.close()
         await asyncio.to_thread(self.decoding.shutdown)

@@ -149,7 +149,7 @@ def test_an_own_checkpoint_goes_from_its_folder_to_an_answer(tmp_path: Path, mon
     asked = [*TEXTS, *UNSEEN]
     ids = own(asked, truncation=True, max_length=LENGTH, padding="max_length", split_special_tokens=True).input_ids
     expected = torch_answers(served, np.array(ids, np.int32))
-    answers = [model.infer(decoded(model, text))[0] for text in asked]
+    answers = [model.infer(decoded(model, text)).answers[0] for text in asked]
     np.testing.assert_allclose(answers, expected, atol=1e-5)
     assert len(np.unique(expected.round(6), axis=0)) == len(asked), "different texts, different answers"
 

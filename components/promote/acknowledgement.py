@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+from pydantic import SecretStr
 
-from components.presence import Workers, WorkerState, known_servers
+from components.presence import KnownServer, Workers, WorkerState, known_servers
 from components.settings import Settings
 
 ASK_SECONDS = 0.2
@@ -24,12 +25,14 @@ class Server:
     """One server that is waited for.
 
     Attributes:
-        address: its base address.
+        known: which one it is.
+        key: for its API, if it is on another machine.
         fault: why it does not serve the version yet.
         first: looks of each worker when it was asked first, by process.
     """
 
-    address: str
+    known: KnownServer
+    key: SecretStr | None
     fault: str = "it has not answered yet"
     first: dict[int, int] = field(default_factory=dict)
 
@@ -40,7 +43,7 @@ class Server:
             NotServed: a worker has looked at the version, and refuses it.
         """
         try:
-            workers = _asked(self.address)
+            workers = self.known.workers() or self._asked()
         except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
             self.fault = f"it cannot be asked: {type(error).__name__}: {error}".rstrip(": ")
             return False
@@ -50,10 +53,15 @@ class Server:
         self.fault = _reason(workers, waiting)
         return not self.fault
 
+    def _asked(self) -> Workers:
+        headers = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
+        answer: Any = httpx.get(f"{self.known.address}/model", headers=headers, timeout=5).raise_for_status().json()
+        return Workers.model_validate(answer["workers"])
+
     def _refuse(self, state: WorkerState, version: int) -> None:
         looked = state.looks - self.first.setdefault(state.process, state.looks)
         if state.rejected == version and looked >= FRESH_LOOKS:
-            raise NotServed(f"{self.address} cannot serve it: {state.error}")
+            raise NotServed(f"{self.known.address} cannot serve it: {state.error}")
 
 
 def await_version(
@@ -74,23 +82,18 @@ def await_version(
     Raises:
         NotServed: one cannot, or has not in time.
     """
-    servers = [Server(address) for address in known_servers(settings, model)]
+    servers = [Server(known, settings.server_key) for known in known_servers(settings, model)]
     if servers:
         tell(f"Waiting for {_counted(len(servers))} to serve version {version}: {_listed(servers)}")
     left, until = servers, time.monotonic() + settings.promotion_seconds
     while left := [server for server in left if not server.serves(version, digest)]:
-        running = set(known_servers(settings, model))
-        left = [server for server in left if server.address in running]  # the others have ended meanwhile
+        running = {known.address for known in known_servers(settings, model)}
+        left = [server for server in left if server.known.address in running]  # the others have ended meanwhile
         if left and time.monotonic() > until:
-            faults = "; ".join(f"{server.address}: {server.fault}" for server in left)
+            faults = "; ".join(f"{server.known.address}: {server.fault}" for server in left)
             raise NotServed(f"after {settings.promotion_seconds:g} s it is not served by {faults}")
         time.sleep(ASK_SECONDS)
-    return tuple(server.address for server in servers)
-
-
-def _asked(address: str) -> Workers:
-    answer: Any = httpx.get(f"{address}/model", timeout=5).raise_for_status().json()
-    return Workers.model_validate(answer["workers"])
+    return tuple(server.known.address for server in servers)
 
 
 def _reason(workers: Workers, waiting: list[WorkerState]) -> str:
@@ -109,4 +112,4 @@ def _counted(count: int) -> str:
 
 
 def _listed(servers: list[Server]) -> str:
-    return ", ".join(server.address for server in servers)
+    return ", ".join(server.known.address for server in servers)

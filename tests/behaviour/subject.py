@@ -74,7 +74,9 @@ class Subject:
     def ask(self, contents: Iterable[bytes], content_type: str = JSON) -> NDArray[np.float32]:
         """The answers to requests, (requests, width of the target), in batches as a busy server makes them."""
         inputs = np.concatenate([self.decode(content, content_type) for content in contents])
-        return np.concatenate([self.model.infer(inputs[at : at + BATCH]) for at in range(0, len(inputs), BATCH)])
+        return np.concatenate(
+            [self.model.infer(inputs[at : at + BATCH]).answers for at in range(0, len(inputs), BATCH)]
+        )
 
     def ask_json(self, samples: Iterable[Any]) -> NDArray[np.float32]:
         """The answers to texts or rows."""
@@ -82,7 +84,7 @@ class Subject:
 
     def alone(self, contents: Iterable[bytes], content_type: str = JSON) -> NDArray[np.float32]:
         """The answers to the same requests, each inferred by itself."""
-        return np.concatenate([self.model.infer(self.decode(content, content_type)) for content in contents])
+        return np.concatenate([self.model.infer(self.decode(content, content_type)).answers for content in contents])
 
     def recalls(self, answers: NDArray[np.float32]) -> dict[str, float]:
         """Of each class that there are samples of: the share of them that was recognised."""

@@ -12,31 +12,35 @@ def settings(folder: Path, **more: str) -> Settings:
     return Settings(home=folder, **more)  # type: ignore[arg-type]
 
 
+def addresses(given: Settings) -> list[str]:
+    return [known.address for known in known_servers(given, "digits")]
+
+
 def here(folder: Path, record: ServerRecord, port: int) -> None:
     record.write(folder / "serving" / str(port) / FILE)
 
 
 def test_a_server_of_this_machine_is_known_while_it_lives_and_follows_this_model(tmp_path: Path) -> None:
     process = subprocess.Popen(["sleep", "60"])
-    here(tmp_path, ServerRecord.of("digits", "http://127.0.0.1:3000", process.pid), 3000)
-    here(tmp_path, ServerRecord.of("letters", "http://127.0.0.1:3001", process.pid), 3001)
+    here(tmp_path, ServerRecord.of("digits", "http://127.0.0.1:3000", process.pid, 1), 3000)
+    here(tmp_path, ServerRecord.of("letters", "http://127.0.0.1:3001", process.pid, 1), 3001)
     (tmp_path / "serving" / "3002").mkdir()
     (tmp_path / "serving" / "3002" / FILE).write_text("half a fi")
-    assert known_servers(settings(tmp_path), "digits") == ["http://127.0.0.1:3000"]
+    assert addresses(settings(tmp_path)) == ["http://127.0.0.1:3000"]
     process.kill()
     process.wait()
-    assert known_servers(settings(tmp_path), "digits") == []
+    assert addresses(settings(tmp_path)) == []
 
 
 def test_another_process_under_the_same_number_is_not_the_server(tmp_path: Path) -> None:
-    record = ServerRecord.of("digits", "http://127.0.0.1:3000", os.getpid())
+    record = ServerRecord.of("digits", "http://127.0.0.1:3000", os.getpid(), 1)
     assert record.alive()
     assert not record.model_copy(update={"started": record.started - 1}).alive()
 
 
 def test_servers_elsewhere_are_known_by_the_settings(tmp_path: Path) -> None:
     given = settings(tmp_path, servers="http://127.0.0.1:4000/, https://serving.example:8443,http://localhost:4001")
-    assert known_servers(given, "digits") == [
+    assert addresses(given) == [
         "http://127.0.0.1:4000",
         "http://127.0.0.1:4001",
         "https://serving.example:8443",

@@ -60,7 +60,7 @@ def test_it_serves_the_champion_and_follows_it(shelf: Shelf) -> None:
         assert served(follower) == version
         assert follower.following.error is None
         assert follower.model
-        assert np.allclose(follower.model.infer(SAMPLE), answers(shelf.package(bias), SAMPLE), atol=1e-6)
+        assert np.allclose(follower.model.infer(SAMPLE).answers, answers(shelf.package(bias), SAMPLE), atol=1e-6)
     assert not list((shelf.settings.home / "scratch").iterdir()), "what was fetched is not kept"
 
 

@@ -73,7 +73,7 @@ def test_a_server_is_followed_over_rest(mlflow_server: str, tmp_path: Path) -> N
     sample = np.ascontiguousarray(digits().inputs[:3])
     assert follower.model
     assert follower.model.version == first
-    assert np.allclose(follower.model.infer(sample), answers(shelf.package(0.0), sample), atol=1e-6)
+    assert np.allclose(follower.model.infer(sample).answers, answers(shelf.package(0.0), sample), atol=1e-6)
 
     champion = registry.champion()
     assert champion

@@ -238,7 +238,7 @@ def test_a_model_that_imputes_answers_a_row_that_lacks_a_number(tmp_path: Path) 
     body = json.dumps({"inputs": lacking}).encode()
     reading = model.decoder.reading("application/json", body, Limits(max_batch=8, max_pixels=1, single=False))
     assert reading
-    answers = model.infer(reading.decode(body))
+    answers = model.infer(reading.decode(body)).answers
     assert answers[:, 0].tolist() == pytest.approx([*map(value_of, lacking)], rel=1e-6)
 
 

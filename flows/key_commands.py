@@ -1,0 +1,50 @@
+"""``tunesmith keys``: the API keys of the server."""
+
+from typing import Annotated
+
+import typer
+
+from components.settings import load_settings
+
+keys = typer.Typer(help="Makes, lists and removes the API keys of the server.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="What the key is called: small letters, digits, hyphens.")]
+
+
+@keys.command()
+def add(
+    name: Name,
+    admin: Annotated[bool, typer.Option("--admin", help="It may see /model and /metrics, too.")] = False,
+    per_second: Annotated[float | None, typer.Option(min=0.01, help="Requests a second, on average.")] = None,
+) -> None:
+    """Make a key and print it, for the only time; servers know it within seconds."""
+    from components.api_keys import make_key
+    from flows.workspace import enter_root
+
+    enter_root()
+    print(make_key(load_settings().key_folder, name, "admin" if admin else "predict", per_second))
+
+
+@keys.command("list")
+def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
+    """List the keys: what they are called and may do, not what they are."""
+    from components.api_keys import read_keys
+    from flows.report import output, print_json, print_keys
+    from flows.workspace import enter_root
+
+    enter_root()
+    found = read_keys(load_settings().key_folder)
+    if as_json:
+        print_json([key.model_dump(mode="json", exclude={"sha256"}) for key in found])
+    else:
+        print_keys(found, output())
+
+
+@keys.command()
+def remove(name: Name) -> None:
+    """Remove a key; servers refuse it within seconds."""
+    from components.api_keys import remove_key
+    from flows.workspace import enter_root
+
+    enter_root()
+    remove_key(load_settings().key_folder, name)
+    print(f"Removed '{name}'.")

@@ -1,0 +1,129 @@
+"""Who may ask what, and how often."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from starlette.requests import Request
+
+from components.api_keys import ApiKey, Role, digest, read_keys
+from components.errors import SettingsError
+from serving.errors import RequestError
+
+READ_SECONDS = 1.0
+BURST_SECONDS = 2.0
+"""A key that was silent for so long may ask so much at once."""
+
+log = logging.getLogger("tunesmith.serving")
+
+
+@dataclass
+class Bucket:
+    """A token bucket: how many requests a key may send at this moment.
+
+    Attributes:
+        rate: requests a second.
+        tokens: requests that it may send at once.
+        at: when they were counted, on the clock of time.monotonic().
+    """
+
+    rate: float
+    tokens: float
+    at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def full(cls, rate: float) -> "Bucket":
+        """A key that has sent nothing for a while."""
+        return cls(rate, max(1.0, BURST_SECONDS * rate))
+
+    def take(self) -> float:
+        """Takes one request, and gives 0; or gives the seconds after which there will be one."""
+        now = time.monotonic()
+        self.tokens = min(self.tokens + (now - self.at) * self.rate, max(1.0, BURST_SECONDS * self.rate))
+        self.at = now
+        if self.tokens < 1.0:
+            return (1.0 - self.tokens) / self.rate
+        self.tokens -= 1.0
+        return 0.0
+
+
+class Access:
+    """Knows the keys of a folder, as they are now.
+
+    A worker has its share of a key's rate: the kernel spreads connections over the workers.
+
+    Args:
+        folder: of the keys.
+        workers: of the server.
+        required: whether nobody may ask while there is no key at all.
+    """
+
+    def __init__(self, folder: Path, workers: int, *, required: bool) -> None:
+        self._folder, self._workers, self._required = folder, workers, required
+        self._keys: dict[str, ApiKey] = {}
+        self._buckets: dict[str, Bucket] = {}
+        self._stop = threading.Event()
+
+    def start(self) -> None:
+        """Reads the keys, and goes on reading them in a thread."""
+        self.look()
+        threading.Thread(target=self._run, name="keys", daemon=True).start()
+
+    def stop(self) -> None:
+        """Ends the thread."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.wait(READ_SECONDS):
+            self.look()
+
+    def look(self) -> None:
+        """Reads the keys anew; those that are known stay as they are where a file is damaged. Never raises."""
+        try:
+            self._keys = {key.sha256: key for key in read_keys(self._folder)}
+        except (SettingsError, OSError) as error:
+            log.warning("The API keys cannot be read, and stay as they were: %s", error)
+
+    def admit(self, request: Request, role: Role) -> None:
+        """Lets a request pass, or refuses it.
+
+        Args:
+            request: with its key as ``Authorization: Bearer`` or as ``X-API-Key``.
+            role: that it needs; an admin may ask everything.
+
+        Raises:
+            RequestError: no key (401), a wrong one (401), one that may not (403), or one that asks too often (429).
+        """
+        if not self._keys and not self._required:
+            return
+        key = self._keys.get(digest(_given(request)))
+        if key is None:
+            raise RequestError(
+                401,
+                "This server answers who has a key: send it as Authorization: Bearer …, or as X-API-Key. "
+                "`tunesmith keys add <name>` makes one.",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        if role == "admin" and key.role != "admin":
+            raise RequestError(403, f"The key '{key.name}' may ask and correct; this needs one made with --admin.")
+        self._count(key)
+
+    def _count(self, key: ApiKey) -> None:
+        if key.per_second is None:
+            return
+        rate = key.per_second / self._workers
+        bucket = self._buckets.get(key.sha256)
+        if bucket is None or bucket.rate != rate:
+            bucket = self._buckets[key.sha256] = Bucket.full(rate)
+        wait = bucket.take()
+        if wait:
+            sentence = f"The key '{key.name}' may ask {key.per_second:g} times a second; ask again in {wait:.2g} s."
+            raise RequestError(429, sentence, {"Retry-After": str(max(1, round(wait)))})
+
+
+def _given(request: Request) -> str:
+    """The key of a request; empty: there is none."""
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    return bearer.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")

@@ -1,0 +1,161 @@
+"""API keys: hashed at rest, changed while the server runs, with limits of their own; on a real server."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.api_keys import ApiKey, digest, make_key, read_keys, remove_key
+from components.errors import PromotionRefused, SettingsError
+from components.presence import FILE
+from components.promote import promote
+from components.settings import Settings
+from serving.access import Bucket
+from tests.serving.running import Running, running, wait_for
+from tests.serving.test_swap import ONE
+from tests.shelf import NAME, Shelf
+
+ASK, CORRECT = ("/predict", *ONE), ("/feedback", b"{}", {"Content-Type": "application/json"})
+
+
+@pytest.fixture
+def locked(shelf: Shelf, tmp_path: Path) -> Iterator[Running]:
+    """A server that wants keys, and has none."""
+    shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path, keys_required=True) as server:
+        yield server
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def status(server: Running, path: str, content: bytes, headers: dict[str, str], key: str = "") -> int:
+    return server.post(path, content, headers | (bearer(key) if key else {})).status_code
+
+
+def test_keys_are_made_limited_and_taken_away_while_the_server_runs(shelf: Shelf, locked: Running) -> None:
+    assert status(locked, *ASK) == 401, "no key at all"
+    folder = shelf.settings.key_folder
+    key = make_key(folder, "shop", "predict", None)
+    wait_for(lambda: status(locked, *ASK, key) == 200, "the key is known", seconds=5)
+    assert locked.post(*ASK[:2], {**ASK[2], "X-API-Key": key}).status_code == 200
+    assert status(locked, *CORRECT, key) == 422, "it was let in, and read"
+
+    refused = locked.post(*ASK[:2], {**ASK[2], **bearer(key[:-1])})
+    assert refused.status_code == 401
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
+    assert "tunesmith keys add" in refused.json()["error"]
+    assert status(locked, *CORRECT) == 401
+
+    for path in ("/model", "/metrics"):
+        assert locked.get(path).status_code == 401
+        assert locked.get(path, headers=bearer(key)).status_code == 403
+    admin = make_key(folder, "prometheus", "admin", None)
+    wait_for(lambda: locked.get("/metrics", headers=bearer(admin)).status_code == 200, "the admin", seconds=5)
+    assert locked.get("/model", headers=bearer(admin)).json()["name"] == NAME
+    assert {locked.get(path).status_code for path in ("/", "/livez", "/readyz")} == {200}, "nothing to hide"
+
+    remove_key(folder, "shop")
+    wait_for(lambda: status(locked, *ASK, key) == 401, "the key is forgotten", seconds=5)
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(shelf: Shelf, locked: Running) -> None:
+    slow = make_key(shelf.settings.key_folder, "slow", "predict", 2.0)
+    other = make_key(shelf.settings.key_folder, "other", "predict", None)
+    wait_for(lambda: status(locked, *ASK, other) == 200, "the keys are known", seconds=5)
+    answers = [locked.post(*ASK[:2], {**ASK[2], **bearer(slow)}) for _ in range(10)]
+    codes = [answer.status_code for answer in answers]
+    assert codes[:4] == [200] * 4, "what it may ask after a while of silence"
+    assert 429 in codes
+    late = next(answer for answer in answers if answer.status_code == 429)
+    assert late.headers["Retry-After"] == "1"
+    assert late.json()["error"].startswith("The key 'slow' may ask 2 times a second; ask again in")
+    assert status(locked, *ASK, other) == 200, "the others do not wait for it"
+    time.sleep(1.1)
+    assert status(locked, *ASK, slow) == 200
+
+
+def test_a_damaged_key_file_leaves_the_others_as_they_were(shelf: Shelf, locked: Running) -> None:
+    key = make_key(shelf.settings.key_folder, "shop", "predict", None)
+    wait_for(lambda: status(locked, *ASK, key) == 200, "the key is known", seconds=5)
+    (shelf.settings.key_folder / "broken.json").write_text("{")
+    time.sleep(1.5)
+    assert status(locked, *ASK, key) == 200
+    assert locked.said("broken.json is no API key")
+
+
+def test_a_server_of_this_machine_is_waited_for_without_a_key_and_one_elsewhere_with_one(
+    shelf: Shelf, locked: Running
+) -> None:
+    second = shelf.publish(3.0)
+    assert promote(shelf.settings, NAME, second, 1, "better").servers == (locked.address,)
+    (record,) = (shelf.settings.home / "serving").glob(f"*/{FILE}")
+    record.unlink()  # from here on it is known by its address alone
+    elsewhere = shelf.settings.model_copy(update={"servers": locked.address, "promotion_seconds": 0.5})
+    third = shelf.publish(6.0)
+    with pytest.raises(PromotionRefused, match="401"):
+        promote(elsewhere, NAME, third, second, "without a key")
+    admin = make_key(shelf.settings.key_folder, "mover", "admin", None)
+    wait_for(lambda: locked.get("/model", headers=bearer(admin)).status_code == 200, "the key is known", seconds=5)
+    given = Settings(home=shelf.settings.home, servers=locked.address, server_key=admin)  # type: ignore[arg-type]
+    assert promote(given, NAME, third, second, "with a key").servers == (locked.address,)
+
+
+def test_only_a_hash_is_kept(tmp_path: Path) -> None:
+    key = make_key(tmp_path, "shop", "predict", 5.0)
+    (kept,) = read_keys(tmp_path)
+    assert kept == ApiKey.model_validate_json((tmp_path / "shop.json").read_text())
+    assert kept.sha256 == digest(key)
+    assert key not in (tmp_path / "shop.json").read_text()
+    assert len(key) > 40
+    assert key != make_key(tmp_path, "other", "predict", None)
+
+
+@pytest.mark.parametrize("name", ["", "../up", "Shop", "a b", "-a", "a" * 65])
+def test_a_name_that_is_no_file_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingsError, match="small letters, digits and hyphens"):
+        make_key(tmp_path, name, "predict", None)
+
+
+def test_a_name_is_used_once_and_a_key_that_is_not_there_is_told(tmp_path: Path) -> None:
+    make_key(tmp_path, "shop", "predict", None)
+    with pytest.raises(SettingsError, match="There is a key 'shop' already"):
+        make_key(tmp_path, "shop", "admin", None)
+    with pytest.raises(SettingsError, match=r"There is no key 'shops'\. Keys that there are: shop"):
+        remove_key(tmp_path, "shops")
+
+
+@pytest.mark.parametrize(
+    ("host", "said", "required"),
+    [
+        ("127.0.0.1", None, False),
+        ("localhost", None, False),
+        ("::1", None, False),
+        ("0.0.0.0", None, True),  # noqa: S104
+        ("::", None, True),
+        ("10.0.0.5", None, True),
+        ("0.0.0.0", False, False),  # noqa: S104
+        ("127.0.0.1", True, True),
+    ],
+)
+def test_keys_are_required_wherever_others_can_reach_the_server(host: str, said: bool | None, required: bool) -> None:
+    assert Settings(host=host, keys_required=said).keys_are_required is required
+
+
+def test_a_bucket_fills_at_its_rate_and_holds_two_seconds() -> None:
+    bucket = Bucket.full(10.0)
+    assert [bucket.take() for _ in range(20)] == [0.0] * 20
+    assert bucket.take() == pytest.approx(0.1, abs=0.02)
+    bucket.at -= 100
+    assert [bucket.take() for _ in range(20)] == [0.0] * 20
+    assert bucket.take() > 0
+
+
+def test_what_is_sent_as_a_key_is_never_in_the_log(shelf: Shelf, locked: Running) -> None:
+    secret = "ts_this-is-a-secret"
+    assert status(locked, *ASK, secret) == 401
+    assert not locked.said(secret)
+    kept = [path.read_bytes() for path in shelf.settings.home.rglob("*") if path.is_file()]
+    assert not any(secret.encode() in content for content in kept)
