@@ -26,7 +26,7 @@ from serving.predictions import answered
 from serving.worker import Worker
 
 ROUTES = {
-    "POST /predict": "one sample",
+    "POST /predict": "one sample; ?top=3 tells of the three most probable classes alone",
     "POST /predict_batch": 'several samples: a JSON list under "inputs"; of images also the files of a form, or .npy',
     "POST /feedback": 'what an answer should have been: {"request_id": …, "label": …}, or "value" of a number',
     "GET /model": "the version that answers, what it takes, what the last look at the registry gave, and all workers",
@@ -86,14 +86,16 @@ async def metrics(request: Request) -> Response:
 async def predict(request: Request) -> Response:
     """One sample."""
     served, answers = await _answers(request, single=True)
-    return _answer(request, served, _prediction(served.signature.target, answers[0]))
+    target = served.signature.target
+    return _answer(request, served, _prediction(target, answers[0], _shown_classes(request, target)))
 
 
 async def predict_batch(request: Request) -> Response:
     """Several samples, all answered by one version."""
     served, answers = await _answers(request, single=False)
     target = served.signature.target
-    return _answer(request, served, {"predictions": [_prediction(target, answer) for answer in answers]})
+    shown = _shown_classes(request, target)
+    return _answer(request, served, {"predictions": [_prediction(target, answer, shown) for answer in answers]})
 
 
 async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDArray[np.float32]]:
@@ -139,16 +141,30 @@ async def _beside(request: Request, decode: Callable[[Any], NDArray[Any]], conte
     return await asyncio.get_running_loop().run_in_executor(thread, decode, content)
 
 
-def _prediction(target: Target, answer: NDArray[np.float32]) -> dict[str, Any]:
+def _shown_classes(request: Request, target: Target) -> int:
+    """How many classes an answer tells of: ``?top=``, or all.
+
+    Raises:
+        RequestError: it is no such number.
+    """
+    given = request.query_params.get("top")
+    if given is None or not isinstance(target, ClassTarget):
+        return target.width
+    if not (given.isascii() and given.isdigit() and 1 <= len(given) <= 9 and int(given) >= 1):
+        raise RequestError(422, f"?top= is how many classes are told of, from 1; found {given[:20]!r}.")
+    return int(given)
+
+
+def _prediction(target: Target, answer: NDArray[np.float32], classes: int) -> dict[str, Any]:
     match target:
-        case ClassTarget():
+        case ClassTarget(labels=labels):
             shares = [round(value, 6) for value in answer.tolist()]
             best = max(range(len(shares)), key=shares.__getitem__)
-            return {
-                "label": target.labels[best],
-                "confidence": shares[best],
-                "probabilities": dict(zip(target.labels, shares, strict=True)),
-            }
+            told = {"label": labels[best], "confidence": shares[best]}
+            if classes >= len(labels):
+                return told | {"probabilities": dict(zip(labels, shares, strict=True))}
+            likely = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)[:classes]
+            return told | {"probabilities": {labels[place]: shares[place] for place in likely}}
         case ValueTarget():
             return {"value": answer.item(), "name": target.name}
 

@@ -33,10 +33,10 @@ class Batcher:
     Args:
         max_batch: most samples of one inference.
         max_queue: most samples that wait or are computed.
-        observe: told the size of each batch.
+        observe: told the size of each batch that has ended, and how many samples wait then.
     """
 
-    def __init__(self, max_batch: int, max_queue: int, observe: Callable[[int], None]) -> None:
+    def __init__(self, max_batch: int, max_queue: int, observe: Callable[[int, int], None]) -> None:
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._observe = observe
@@ -69,7 +69,6 @@ class Batcher:
         while self._queue:
             batch = self._take()
             inputs = np.concatenate([item.inputs for item in batch]) if len(batch) > 1 else batch[0].inputs
-            self._observe(len(inputs))
             try:
                 inferred = await loop.run_in_executor(self._thread, batch[0].model.infer, inputs)
             except Exception as error:  # noqa: BLE001 whatever it is, it belongs to those who wait: the queue must go on
@@ -78,6 +77,7 @@ class Batcher:
                 _answer(batch, inferred)
             finally:
                 self._samples -= len(inputs)
+                self._observe(len(inputs), self._samples)
 
     def _take(self) -> list[_Waiting]:
         """The longest run of requests, from the first, that have one model and fit into one inference."""

@@ -43,6 +43,18 @@ class Metrics:
             multiprocess_mode="liveall",
             registry=registry,
         )
+        self._since = Gauge(
+            "tunesmith_model_loaded_seconds",
+            "When a worker began to serve its version, in seconds since 1970.",
+            multiprocess_mode="livemin",
+            registry=registry,
+        )
+        self._queue = Gauge(
+            "tunesmith_queue_samples",
+            "Samples that waited in all workers when an inference had ended.",
+            multiprocess_mode="livesum",
+            registry=registry,
+        )
         self._following = Gauge(
             "tunesmith_following",
             "Whether the last look at the registry ended without an error, in every worker.",
@@ -64,14 +76,16 @@ class Metrics:
         self._requests.labels(route, status).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def inferred(self, samples: int) -> None:
-        """Counts an inference."""
+    def inferred(self, samples: int, waiting: int) -> None:
+        """Counts an inference that has ended; ``waiting`` samples wait for the next one."""
         self._batch.observe(samples)
+        self._queue.set(waiting)
 
     def served(self, version: int) -> None:
         """A version answers from now on."""
         self._swaps.labels("served").inc()
         self._version.set(version)
+        self._since.set_to_current_time()
 
     def rejected(self) -> None:
         """A version was refused."""

@@ -32,7 +32,7 @@ def test_answers_go_to_those_who_asked(models: tuple[ServedModel, ServedModel]) 
     sizes: list[int] = []
 
     async def ask() -> list[Inferred]:
-        batcher = Batcher(16, 1000, sizes.append)
+        batcher = Batcher(16, 1000, lambda size, _: sizes.append(size))
         answers = await asyncio.gather(*(batcher.infer(models[0], INPUTS[at : at + 3]) for at in range(0, 198, 3)))
         await batcher.close()
         return answers
@@ -48,7 +48,7 @@ def test_answers_go_to_those_who_asked(models: tuple[ServedModel, ServedModel]) 
 
 def test_each_request_is_answered_by_the_model_it_came_with(models: tuple[ServedModel, ServedModel]) -> None:
     async def ask() -> list[Inferred]:
-        batcher = Batcher(16, 1000, lambda _: None)
+        batcher = Batcher(16, 1000, lambda _, __: None)
         return await asyncio.gather(*(batcher.infer(models[at % 3 == 0], INPUTS[at : at + 1]) for at in range(60)))
 
     for at, answer in enumerate(asyncio.run(ask())):
@@ -57,7 +57,7 @@ def test_each_request_is_answered_by_the_model_it_came_with(models: tuple[Served
 
 def test_a_full_queue_refuses_and_recovers(models: tuple[ServedModel, ServedModel]) -> None:
     async def ask() -> None:
-        batcher = Batcher(16, 20, lambda _: None)
+        batcher = Batcher(16, 20, lambda _, __: None)
         waiting = [asyncio.create_task(batcher.infer(models[0], INPUTS[at : at + 10])) for at in (0, 10)]
         await asyncio.sleep(0)
         with pytest.raises(Overloaded, match="20 samples"):
@@ -70,7 +70,7 @@ def test_a_full_queue_refuses_and_recovers(models: tuple[ServedModel, ServedMode
 
 def test_a_failing_inference_fails_its_own_requests_only(models: tuple[ServedModel, ServedModel]) -> None:
     async def ask() -> None:
-        batcher = Batcher(16, 100, lambda _: None)
+        batcher = Batcher(16, 100, lambda _, __: None)
         bad = asyncio.create_task(batcher.infer(models[1], np.zeros((1, 5, 5, 1), np.uint8)))
         good = asyncio.create_task(batcher.infer(models[0], INPUTS[:2]))
         assert len((await good).answers) == 2
@@ -83,7 +83,7 @@ def test_a_failing_inference_fails_its_own_requests_only(models: tuple[ServedMod
 
 def test_a_client_that_goes_away_takes_nobody_with_it(models: tuple[ServedModel, ServedModel]) -> None:
     async def ask() -> None:
-        batcher = Batcher(16, 100, lambda _: None)
+        batcher = Batcher(16, 100, lambda _, __: None)
         gone = asyncio.create_task(batcher.infer(models[0], INPUTS[:3]))
         stays = asyncio.create_task(batcher.infer(models[0], INPUTS[3:6]))
         await asyncio.sleep(0)

@@ -97,6 +97,23 @@ def test_every_form_of_one_sample_is_answered_as_onnxruntime_answers(
     assert response.headers["x-request-id"] == answer["request_id"]
 
 
+def test_top_tells_of_the_most_probable_classes_alone(server: Running) -> None:
+    body, headers = json.dumps({"inputs": digits().inputs[0].tolist()}).encode(), {"Content-Type": "application/json"}
+    whole = server.post("/predict", body, headers).json()["probabilities"]
+    told = server.post("/predict?top=3", body, headers).json()
+    likely = sorted(whole, key=whole.__getitem__, reverse=True)[:3]
+    assert list(told["probabilities"].items()) == [(label, whole[label]) for label in likely]
+    assert told["label"] == likely[0]
+    assert server.post("/predict?top=99", body, headers).json()["probabilities"] == whole
+    several = json.dumps({"inputs": digits().inputs[:2].tolist()}).encode()
+    batch = server.post("/predict_batch?top=1", several, headers).json()["predictions"]
+    assert [len(each["probabilities"]) for each in batch] == [1, 1]
+    for wrong in ("0", "-1", "three", "1.5", "", "9999999999", "²"):
+        refused = server.post(f"/predict?top={wrong}", body, headers)
+        assert refused.status_code == 422
+        assert "?top= is how many classes" in refused.json()["error"]
+
+
 SEVERAL = np.ascontiguousarray(digits().inputs[40:52])
 FORMS_OF_SEVERAL: dict[str, tuple[bytes, dict[str, str]]] = {
     "pngs": (form(*map(png, SEVERAL)), FORM),
