@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from components.contracts import Record
 from components.errors import SettingsError
@@ -29,7 +29,7 @@ class ApiKey(Record):
     sha256: str
     role: Role
     """``predict``: asks and corrects; ``admin``: sees what the server serves and measures, too."""
-    per_second: float | None
+    per_second: float | None = Field(gt=0)
     """Requests a second, on average; None: no limit."""
     created: str
     """UTC, ISO 8601."""
@@ -69,15 +69,33 @@ def read_keys(folder: Path) -> list[ApiKey]:
     Raises:
         SettingsError: a file cannot be read as one.
     """
-    keys = []
-    for file in sorted(folder.glob("*.json")):
-        try:
-            keys.append(ApiKey.read(file))
-        except FileNotFoundError:
-            continue  # it was taken away at this moment
-        except (OSError, ValidationError, ValueError) as error:
-            raise SettingsError(f"{file} is no API key: {error}. Remove it, and make the key anew.") from None
-    return keys
+    return [key for file in key_files(folder) if (key := read_key(file))]
+
+
+def key_files(folder: Path) -> list[Path]:
+    """The files of the keys, by name; none where there is no such folder.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix == ".json")
+    except FileNotFoundError:
+        return []
+
+
+def read_key(file: Path) -> ApiKey | None:
+    """One key; None: it was taken away at this moment.
+
+    Raises:
+        SettingsError: the file cannot be read as one.
+    """
+    try:
+        return ApiKey.read(file)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValidationError, ValueError) as error:
+        raise SettingsError(f"{file} is no API key: {error}. Remove it, and make the key anew.") from None
 
 
 def digest(key: str) -> str:

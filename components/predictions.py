@@ -4,15 +4,21 @@
 join them. Both can be read at any time (:mod:`components.rolling`).
 """
 
-from datetime import datetime
+import re
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.rolling import files_of
+from components.rolling import now, tables
 from components.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+OWN_ID = re.compile(r"([0-9a-f]{8})-[0-9a-f]{16}")
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def prediction_columns() -> "pa.Schema":
@@ -29,7 +35,7 @@ def prediction_columns() -> "pa.Schema":
             "label": pa.string(),  # of classes
             "value": pa.float32(),  # of a number, in the target's unit
             "confidence": pa.float32(),  # largest probability
-            "latency_ms": pa.float32(),  # of the request, until its answer was sent
+            "latency_ms": pa.float32(),  # of the request, until its answer was known
             "answer": numbers,  # as the target has it
             "summary": numbers,  # as components.tasks.summaries names them
             "features": numbers,  # along the components of the version's drift reference
@@ -77,10 +83,8 @@ def read(
     """
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    tables = [pq.read_table(path, partitioning=None) for path in files_of(folder, since, until)]
-    table = pa.concat_tables([columns.empty_table(), *tables])
+    table = pa.concat_tables([columns.empty_table(), *tables(folder, since, until)])
     for bound, holds in ((since, pc.greater_equal), (until, pc.less)):
         if bound is not None:
             table = table.filter(holds(table["time"], pa.scalar(bound, columns.field("time").type)))
@@ -88,18 +92,28 @@ def read(
 
 
 def answered_by(folder: Path, request_id: str, sample: int) -> int | None:
-    """The version that answered a sample of a request, the newest if the id was used again; None: it is not known.
+    """The version that answered a sample of a request, if the id was used again one of them; None: it is not known.
+
+    An id of the server's own says when it was made, and is looked for there; any other in the files of the last day.
 
     Args:
         folder: of predictions.
         request_id: of its answer.
         sample: position in the request, from 0.
     """
-    import pyarrow.parquet as pq
-
+    made = made_at(request_id)
+    since, until = (made, made + HOUR) if made else (now() - DAY, None)
     wanted = [("request_id", "==", request_id), ("sample", "==", sample)]
-    for path in reversed(files_of(folder)):
-        found = pq.read_table(path, columns=["version"], filters=wanted, partitioning=None)
-        if found.num_rows:
-            return int(found["version"][-1].as_py())
-    return None
+    found = [table for table in tables(folder, since, until, columns=["version"], filters=wanted) if table.num_rows]
+    return int(found[-1]["version"][-1].as_py()) if found else None
+
+
+def new_request_id() -> str:
+    """An id that nobody else has; its first eight digits are the second in which it was made."""
+    return f"{int(time.time()):08x}-{secrets.token_hex(8)}"
+
+
+def made_at(request_id: str) -> datetime | None:
+    """When an id of the server's own was made; None: it is not one."""
+    match = OWN_ID.fullmatch(request_id)
+    return datetime.fromtimestamp(int(match[1], 16), UTC) if match else None

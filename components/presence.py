@@ -20,7 +20,7 @@ WORKERS = "workers"
 
 
 class ServerRecord(Record):
-    """A server of this machine: ``serving/<port>/server.json`` in the home folder."""
+    """A server of this machine: ``serving/<address and port>/server.json`` in the home folder."""
 
     model: str
     """Registered model that it follows."""
@@ -55,6 +55,8 @@ class WorkerState(Record):
     """What went wrong at the last one, as a sentence."""
     rejected: int | None
     """Version that carries the alias and was refused."""
+    rejection: str | None
+    """Why, as a sentence."""
 
 
 class Workers(Record):
@@ -73,16 +75,22 @@ class KnownServer:
     Attributes:
         address: its base address.
         folder: of a server of this machine; None: it is elsewhere.
-        expected: workers of a server of this machine.
+        record: of a server of this machine; None: it is elsewhere.
     """
 
     address: str
     folder: Path | None = None
-    expected: int = 0
+    record: ServerRecord | None = None
+
+    def alive(self) -> bool:
+        """Whether it is to be waited for; of one elsewhere nobody knows that it has ended."""
+        return self.record is None or self.record.alive()
 
     def workers(self) -> Workers | None:
         """What its workers have said last, if it is of this machine."""
-        return read_workers(self.folder / WORKERS, self.expected) if self.folder else None
+        if self.folder is None or self.record is None:
+            return None
+        return read_workers(self.folder / WORKERS, self.record.workers)
 
 
 def read_workers(folder: Path, expected: int) -> Workers:
@@ -112,7 +120,7 @@ def known_servers(settings: Settings, model: str) -> list[KnownServer]:
         with contextlib.suppress(OSError, ValueError):  # a server that just ends, or one of another release
             record = ServerRecord.read(file)
             if record.model == model and record.alive():
-                found[record.address] = KnownServer(record.address, file.parent, record.workers)
+                found[record.address] = KnownServer(record.address, file.parent, record)
     return [found[address] for address in sorted(found)]
 
 
@@ -124,8 +132,12 @@ def _each(address: str) -> list[str]:
         found = socket.getaddrinfo(parts.hostname, parts.port or 80, type=socket.SOCK_STREAM)
     except OSError:
         return [address]  # it will not answer, and that is told then
-    hosts = {str(each[4][0]) for each in found if each[0] == socket.AF_INET} or {parts.hostname}
-    return [f"http://{host}:{parts.port or 80}{parts.path.rstrip('/')}" for host in hosts]
+    hosts = {str(each[4][0]) for each in found if each[0] == socket.AF_INET} or {str(each[4][0]) for each in found}
+    return [f"http://{_in_url(host)}:{parts.port or 80}{parts.path.rstrip('/')}" for host in hosts]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _started(process: int) -> int | None:

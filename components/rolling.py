@@ -6,6 +6,7 @@ what a killed process loses is the block that it had not written yet. A merged f
 was made of go: whoever lists the folder between the two leaves out files whose blocks another has (:func:`files_of`).
 """
 
+import logging
 import re
 import secrets
 import shutil
@@ -14,15 +15,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from components.files import write_bytes
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+log = logging.getLogger("tunesmith.rolling")
+
 BLOCKS = 120
 """So many files of a writer in an hour become one."""
+MERGED_BYTES = 64 * 2**20
+"""Files that have more than that together stay as they are: a merge holds them in memory."""
+ATTEMPTS = 5
 NAME = re.compile(r"([0-9a-f]+)-(\d+)-(\d+)\.parquet")
 
 
@@ -57,7 +63,7 @@ class RollingParquet:
 
     def __init__(self, folder: Path, days: int) -> None:
         self._folder, self._days = folder, days
-        self._writer, self._number = secrets.token_hex(4), 0
+        self._writer, self._number = secrets.token_hex(4), 1
         self._hour: Path | None = None
         self._lock = threading.Lock()
 
@@ -73,25 +79,31 @@ class RollingParquet:
         """
         hour = self._folder / f"date={now:%Y-%m-%d}" / f"hour={now:%H}"
         with self._lock:
-            if hour != self._hour:
-                self._close_hour(now)
-                self._hour = hour
-            self._number += 1
             write_bytes(hour / f"{self._writer}-{self._number}-{self._number}.parquet", _encoded(block))
-            self._merge(hour, least=BLOCKS)
+            self._number += 1
+            before, self._hour = self._hour, hour
+            self._tidy(before, hour, now)
 
-    def _close_hour(self, now: datetime) -> None:
-        if self._hour:
-            self._merge(self._hour, least=2)
-        self._forget(now)
+    def _tidy(self, before: Path | None, hour: Path, now: datetime) -> None:
+        """Merges and forgets. The block is on disk: what goes wrong here is told, and tried again."""
+        import pyarrow as pa
+
+        try:
+            self._merge(hour, least=BLOCKS)
+            if before != hour:
+                self._forget(now)
+                if before:
+                    self._merge(before, least=2)
+        except (OSError, pa.ArrowException) as error:
+            log.warning("Files below %s cannot be merged: %s", self._folder, error)
 
     def _merge(self, hour: Path, least: int) -> None:
-        """Puts this writer's files of one block into one file, from so many on."""
+        """Puts this writer's files of one block into one file, from so many on; not what is large already."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         small = [each for each in _listed(hour) if each.writer == self._writer and each.first == each.last]
-        if len(small) < least:
+        if len(small) < least or sum(each.path.stat().st_size for each in small) > MERGED_BYTES:
             return
         merged = pa.concat_tables([pq.read_table(each.path, partitioning=None) for each in small])
         write_bytes(hour / f"{self._writer}-{small[0].first}-{small[-1].last}.parquet", _encoded(merged))
@@ -118,6 +130,26 @@ def files_of(folder: Path, since: datetime | None = None, until: datetime | None
     low = f"date={since:%Y-%m-%d}/hour={since:%H}" if since else ""
     high = f"date={until:%Y-%m-%d}/hour={until:%H}" if until else "e"
     return [path for name, hour in named if low <= name <= high for path in _once(_listed(hour))]
+
+
+def tables(folder: Path, since: datetime | None = None, until: datetime | None = None, **how: Any) -> "list[pa.Table]":
+    """The tables of :func:`files_of`; listed anew where a file was merged or deleted before it was opened.
+
+    Args:
+        folder: of a :class:`RollingParquet`.
+        since: UTC; hours before its hour are left out.
+        until: UTC; hours after its hour are left out.
+        how: arguments of ``pyarrow.parquet.read_table``.
+    """
+    import pyarrow.parquet as pq
+
+    for attempt in range(ATTEMPTS):
+        try:
+            return [pq.read_table(path, partitioning=None, **how) for path in files_of(folder, since, until)]
+        except FileNotFoundError:
+            if attempt == ATTEMPTS - 1:
+                raise
+    return []
 
 
 def now() -> datetime:

@@ -2,9 +2,10 @@
 
 import os
 import re
+from ipaddress import ip_address
 from pathlib import Path
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from components.errors import SettingsError
@@ -19,6 +20,9 @@ TELEMETRY_OFF = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
+
+
+ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
 
 
 class Settings(BaseSettings):
@@ -107,6 +111,14 @@ class Settings(BaseSettings):
         description="Most samples waiting in a worker; beyond it the answer is 503 with Retry-After.",
     )
 
+    @field_validator("servers")
+    @classmethod
+    def _addresses(cls, servers: str | None) -> str | None:
+        for address in filter(None, (each.strip() for each in (servers or "").split(","))):
+            if not ADDRESS.fullmatch(address):
+                raise ValueError(f"{address} is no base address such as http://serving:3000")
+        return servers
+
     @property
     def tracking_address(self) -> str:
         """The MLflow address that is in force: the server's, or SQLite in the home folder."""
@@ -142,7 +154,10 @@ class Settings(BaseSettings):
         """Whether a server without any API key refuses everybody."""
         if self.keys_required is not None:
             return self.keys_required
-        return self.host != "localhost" and not self.host.startswith("127.") and self.host != "::1"
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:  # a name
+            return self.host != "localhost"
 
     @property
     def private_key(self) -> Path:

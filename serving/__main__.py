@@ -59,7 +59,8 @@ def serve(settings: Settings, name: str) -> None:
     """
     host = _free_address(settings.host, settings.port)
     open_registry(settings, name)  # in the workers it would be too late to refuse
-    home = _prepare_environment(settings, name)
+    home = _prepare_environment(settings, name, host)
+    _enlist(name, host, settings, home)
     threading.Thread(target=_announce, args=(name, host, settings, home), daemon=True).start()
 
     from serving.service import Tunesmith  # BentoML reads the environment when it is imported
@@ -84,7 +85,7 @@ def _free_address(host: str, port: int) -> str:
     return str(address[0])
 
 
-def _prepare_environment(settings: Settings, name: str) -> Path:
+def _prepare_environment(settings: Settings, name: str, host: str) -> Path:
     """Sets what the workers read. BentoML keeps its measures in its home, so each server of a machine has its own.
 
     Returns:
@@ -93,7 +94,7 @@ def _prepare_environment(settings: Settings, name: str) -> Path:
     Raises:
         SettingsError: the home folder cannot be written.
     """
-    home = (settings.home / "serving" / str(settings.port)).resolve()
+    home = (settings.home / "serving" / f"{host.replace(':', '.')}-{settings.port}").resolve()
     shutil.rmtree(home, ignore_errors=True)
     try:
         home.mkdir(parents=True)
@@ -109,22 +110,38 @@ def _prepare_environment(settings: Settings, name: str) -> Path:
     return home
 
 
+def _enlist(name: str, host: str, settings: Settings, home: Path) -> None:
+    """Lets promotions know of the server before a worker of it can answer.
+
+    Raises:
+        SettingsError: the home folder cannot be written.
+    """
+    record = ServerRecord.of(name, _address(host, settings), os.getpid(), settings.workers)
+    try:
+        record.write(home / FILE)
+    except OSError as error:
+        raise SettingsError(f"{home} cannot be written ({error.strerror}). Make room, or set TUNESMITH_HOME.") from None
+
+
+def _address(host: str, settings: Settings) -> str:
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
 def _announce(name: str, host: str, settings: Settings, home: Path) -> None:
-    """Says where the server answers, once all workers have looked: to promotions in a file, to people on a line."""
-    address = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    """Says on a line where the server answers, once all workers have looked."""
+    address = _address(host, settings)
     until = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < until:
         time.sleep(0.1)
         states = read_workers(home / WORKERS, settings.workers).states
         if len(states) == settings.workers and _listens(address):
-            ServerRecord.of(name, address, os.getpid(), settings.workers).write(home / FILE)
             print(_line(name, address, states[0]), flush=True)
             return
 
 
 def _listens(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/livez", timeout=5).is_success
+        return httpx.get(f"{address}/livez", timeout=5, trust_env=False).is_success
     except httpx.HTTPError:  # not yet
         return False
 

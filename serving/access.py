@@ -1,6 +1,7 @@
 """Who may ask what, and how often."""
 
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from starlette.requests import Request
 
-from components.api_keys import ApiKey, Role, digest, read_keys
+from components.api_keys import ApiKey, Role, digest, key_files, read_key
 from components.errors import SettingsError
 from serving.errors import RequestError
 
@@ -57,12 +58,13 @@ class Access:
     Args:
         folder: of the keys.
         workers: of the server.
-        required: whether nobody may ask while there is no key at all.
+        required: whether nobody may ask while there is no folder of keys at all.
     """
 
     def __init__(self, folder: Path, workers: int, *, required: bool) -> None:
         self._folder, self._workers, self._required = folder, workers, required
         self._keys: dict[str, ApiKey] = {}
+        self._faults: list[str] = []
         self._buckets: dict[str, Bucket] = {}
         self._stop = threading.Event()
 
@@ -80,11 +82,29 @@ class Access:
             self.look()
 
     def look(self) -> None:
-        """Reads the keys anew; those that are known stay as they are where a file is damaged. Never raises."""
+        """Reads the keys anew; a damaged one is no key. Never raises.
+
+        Once there is a folder of keys, nobody may ask without one, be it empty or unreadable by now.
+        """
+        keys, faults = dict[str, ApiKey](), list[str]()
         try:
-            self._keys = {key.sha256: key for key in read_keys(self._folder)}
-        except (SettingsError, OSError) as error:
-            log.warning("The API keys cannot be read, and stay as they were: %s", error)
+            self._required = self._required or os.path.lexists(self._folder)
+            for file in key_files(self._folder):
+                self._read(file, keys, faults)
+        except OSError as error:
+            self._required = True
+            faults.append(f"The API keys cannot be read: {error}")
+        self._keys = keys
+        for fault in set(faults) - set(self._faults):
+            log.warning("%s", fault)
+        self._faults = faults
+
+    def _read(self, file: Path, keys: dict[str, ApiKey], faults: list[str]) -> None:
+        try:
+            if key := read_key(file):
+                keys[key.sha256] = key
+        except SettingsError as error:
+            faults.append(str(error))
 
     def admit(self, request: Request, role: Role) -> None:
         """Lets a request pass, or refuses it.
@@ -96,7 +116,7 @@ class Access:
         Raises:
             RequestError: no key (401), a wrong one (401), one that may not (403), or one that asks too often (429).
         """
-        if not self._keys and not self._required:
+        if not self._required:
             return
         key = self._keys.get(digest(_given(request)))
         if key is None:

@@ -85,16 +85,16 @@ async def metrics(request: Request) -> Response:
 
 async def predict(request: Request) -> Response:
     """One sample."""
+    shown = _shown_classes(request)
     served, answers = await _answers(request, single=True)
-    target = served.signature.target
-    return _answer(request, served, _prediction(target, answers[0], _shown_classes(request, target)))
+    return _answer(request, served, _prediction(served.signature.target, answers[0], shown))
 
 
 async def predict_batch(request: Request) -> Response:
     """Several samples, all answered by one version."""
+    shown = _shown_classes(request)
     served, answers = await _answers(request, single=False)
     target = served.signature.target
-    shown = _shown_classes(request, target)
     return _answer(request, served, {"predictions": [_prediction(target, answer, shown) for answer in answers]})
 
 
@@ -116,8 +116,7 @@ async def feedback(request: Request) -> Response:
     """What an answer should have been."""
     worker = _admitted(request, "predict")
     async with worker.bodies.read(request) as body:
-        request.state.served = served = worker.follower.begin_request()
-        correction = read_correction(body, served.signature.target)
+        correction = read_correction(body, worker.follower.require_model().signature.target)
     version = await worker.feedback.take(correction)
     return JSONResponse({"request_id": correction.request_id, "sample": correction.sample, "version": version}, 201)
 
@@ -141,29 +140,29 @@ async def _beside(request: Request, decode: Callable[[Any], NDArray[Any]], conte
     return await asyncio.get_running_loop().run_in_executor(thread, decode, content)
 
 
-def _shown_classes(request: Request, target: Target) -> int:
-    """How many classes an answer tells of: ``?top=``, or all.
+def _shown_classes(request: Request) -> int | None:
+    """How many classes an answer tells of: ``?top=``; None: all.
 
     Raises:
         RequestError: it is no such number.
     """
     given = request.query_params.get("top")
-    if given is None or not isinstance(target, ClassTarget):
-        return target.width
+    if given is None:
+        return None
     if not (given.isascii() and given.isdigit() and 1 <= len(given) <= 9 and int(given) >= 1):
         raise RequestError(422, f"?top= is how many classes are told of, from 1; found {given[:20]!r}.")
     return int(given)
 
 
-def _prediction(target: Target, answer: NDArray[np.float32], classes: int) -> dict[str, Any]:
+def _prediction(target: Target, answer: NDArray[np.float32], shown: int | None) -> dict[str, Any]:
     match target:
         case ClassTarget(labels=labels):
             shares = [round(value, 6) for value in answer.tolist()]
             best = max(range(len(shares)), key=shares.__getitem__)
             told = {"label": labels[best], "confidence": shares[best]}
-            if classes >= len(labels):
+            if shown is None or shown >= len(labels):
                 return told | {"probabilities": dict(zip(labels, shares, strict=True))}
-            likely = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)[:classes]
+            likely = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)[:shown]
             return told | {"probabilities": {labels[place]: shares[place] for place in likely}}
         case ValueTarget():
             return {"value": answer.item(), "name": target.name}

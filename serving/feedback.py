@@ -15,7 +15,7 @@ from serving.errors import Overloaded, RequestError
 from serving.predictions import WRITE_SECONDS
 from serving.requests import REQUEST_ID
 
-MAX_WAITING = 64
+MAX_WAITING = 8
 EXAMPLE = '{"request_id": "4f1c…", "label": "bag"}, or "value" of a number; "sample" says which one of a batch, from 0'
 
 
@@ -69,9 +69,13 @@ def _label(truth: Any, target: Target) -> str | None:
 def _value(truth: Any, target: Target) -> float | None:
     if isinstance(target, ClassTarget):
         return None
-    if type(truth) not in (int, float) or not math.isfinite(truth):
+    try:
+        value = float(truth) if type(truth) in (int, float) else math.nan
+    except OverflowError:  # JSON's whole numbers have no end
+        value = math.inf
+    if not math.isfinite(value):
         raise RequestError(422, '"value" must be a finite number.')
-    return float(truth)
+    return value
 
 
 class Feedback:
@@ -126,5 +130,5 @@ class Feedback:
         return version
 
     def stop(self) -> None:
-        """Ends the thread, once what waits is written."""
-        self._thread.shutdown()
+        """Ends the thread after the correction that it may be at; those that wait get no answer."""
+        self._thread.shutdown(cancel_futures=True)

@@ -24,8 +24,8 @@ from serving.model import ServedModel, load_model
 from serving.registry import ALIAS, Champion, Registry
 
 MAX_MANIFEST_BYTES = 2**20
-SETTLE_SECONDS = 30.0
-"""How long the requests of the version before may take: longer than any decoding and inference does."""
+PATIENCE_SECONDS = 30.0
+"""After so long with requests of the version before, the log says so."""
 REJECTED_SECONDS = 300.0
 """A rejected version is tried again after so long: a key may have been trusted, or a file put right, in between."""
 
@@ -113,12 +113,22 @@ class Follower:
         Raises:
             RequestError: there is none yet.
         """
-        while (model := self.model) is not None:
+        while True:
+            model = self.require_model()
             model.requests.begin()
             if model is self.model:
                 return model
             model.requests.end()
-        raise RequestError(503, self.following.error or "No version is loaded yet.", {"Retry-After": "2"})
+
+    def require_model(self) -> ServedModel:
+        """The version that answers.
+
+        Raises:
+            RequestError: there is none yet.
+        """
+        if self.model is None:
+            raise RequestError(503, self.following.error or "No version is loaded yet.", {"Retry-After": "2"})
+        return self.model
 
     def look(self) -> None:
         """Asks for the champion once, and takes it if it is another. Never raises: see ``following``."""
@@ -149,6 +159,7 @@ class Follower:
             looks=self._looks,
             error=following.error,
             rejected=following.rejected,
+            rejection=self._rejection.reason if self._rejection else None,
         )
         try:
             self._tell(state)
@@ -173,8 +184,8 @@ class Follower:
         before, self.model, self._served = self.model, model, champion
         self._metrics.served(model.version)
         log.info("Version %s answers from now on (package %s…).", model.version, model.digest[:12])
-        if before and not before.requests.wait_for_none(SETTLE_SECONDS):
-            log.warning("Requests of version %s are not answered after %s s.", before.version, SETTLE_SECONDS)
+        while before and not before.requests.wait_for_none(PATIENCE_SECONDS):
+            log.warning("Requests of version %s are still being answered.", before.version)
 
     def _load(self, champion: Champion) -> ServedModel:
         self._scratch.mkdir(parents=True, exist_ok=True)

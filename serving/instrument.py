@@ -1,13 +1,14 @@
 """Gives each request an id, each answer the version that gave it, and counts both."""
 
 import logging
-import secrets
 import time
 import traceback
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.types import Message, Receive, Scope, Send
 
+from components.predictions import new_request_id
 from serving.errors import encodable
 from serving.model import ServedModel
 from serving.requests import REQUEST_ID
@@ -51,6 +52,7 @@ class Instrumented:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 version = _version(state.get("served") or self.worker.follower.model)
+                _end(state)  # a client that takes its time to read its answer holds no promotion back
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode()), *version]
             await send(message)
 
@@ -62,11 +64,16 @@ class Instrumented:
             # Starlette has answered 500, and raises so that somebody says why. As text: a log takes nothing but UTF-8.
             log.error("Request %s failed.\n%s", name, encodable(traceback.format_exc()))  # noqa: TRY400
         finally:
-            if "served" in state:
-                state["served"].requests.end()
+            _end(state)
             path = scope["path"]
             route = path if path in self._routes else "other"
             self.worker.metrics.answered(route, status, time.perf_counter() - started)
+
+
+def _end(state: dict[str, Any]) -> None:
+    """The version that a request was answered from has one request less, if it has not been told yet."""
+    if (served := state.pop("served", None)) is not None:
+        served.requests.end()
 
 
 def _version(model: ServedModel | None) -> list[tuple[bytes, bytes]]:
@@ -78,4 +85,4 @@ def _request_id(scope: Scope) -> str:
     for key, value in scope["headers"]:
         if key == b"x-request-id" and REQUEST_ID.fullmatch(value):
             return bytes(value).decode()
-    return secrets.token_hex(8)
+    return new_request_id()

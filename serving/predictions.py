@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 WRITE_SECONDS = 1.0
-MAX_SAMPLES = 100_000
-"""So many wait at most, while the disk takes none; what comes then is not logged, and counted."""
+MAX_BYTES = 64 * 2**20
+"""Arrays of so many bytes wait at most, while the disk takes none; what comes then is not logged, and counted."""
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -53,6 +53,11 @@ class Answered:
     inputs: NDArray[Any]
     inferred: Inferred
 
+    @property
+    def bytes(self) -> int:
+        """Of its arrays."""
+        return self.inputs.nbytes + self.inferred.answers.nbytes + self.inferred.features.nbytes
+
 
 class PredictionLog:
     """Keeps what one worker answers.
@@ -66,7 +71,7 @@ class PredictionLog:
     def __init__(self, files: RollingParquet, metrics: Metrics, *, inputs: bool) -> None:
         self._files, self._metrics, self._inputs = files, metrics, inputs
         self._queue: deque[Answered] = deque()
-        self._waiting = 0
+        self._taken, self._written = 0, 0  # bytes; each is written by one thread alone
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="prediction log", daemon=True)
 
@@ -75,17 +80,17 @@ class PredictionLog:
         self._thread.start()
 
     def stop(self) -> None:
-        """Writes what is left."""
+        """Writes what is left, and counts what cannot be written."""
         self._stop.set()
         self._thread.join()
+        self._metrics.unlogged(sum(len(each.inputs) for each in self._queue))
 
     def add(self, answered: Answered) -> None:
         """Takes a request in. Called from the event loop's thread; does nothing that takes time."""
-        samples = len(answered.inputs)
-        if self._waiting + samples > MAX_SAMPLES:
-            self._metrics.unlogged(samples)
+        if self._taken - self._written + answered.bytes > MAX_BYTES:
+            self._metrics.unlogged(len(answered.inputs))
             return
-        self._waiting += samples
+        self._taken += answered.bytes
         self._queue.append(answered)
 
     def _run(self) -> None:
@@ -109,7 +114,7 @@ class PredictionLog:
             self._metrics.unlogged(sum(len(each.inputs) for each in waiting))
         for each in waiting:
             self._queue.popleft()
-            self._waiting -= len(each.inputs)
+            self._written += each.bytes
 
 
 def _table(answered: list[Answered], *, keep_inputs: bool) -> "pa.Table":

@@ -78,6 +78,6 @@ class Worker:
         self.follower.stop()
         await self.batcher.close()
         await asyncio.to_thread(self.decoding.shutdown)
-        await asyncio.to_thread(self.feedback.stop)
         if self.settings.log_predictions:
             await asyncio.to_thread(self.log.stop)
+        await asyncio.to_thread(self.feedback.stop)

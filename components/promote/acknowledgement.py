@@ -14,6 +14,8 @@ from components.settings import Settings
 ASK_SECONDS = 0.2
 FRESH_LOOKS = 2
 """A look that had begun before the alias moved may end after it; the one after that has seen where it is."""
+BACK_SECONDS = 10.0
+"""How long servers that had followed are waited for when the alias goes back."""
 
 
 class NotServed(Exception):
@@ -28,13 +30,13 @@ class Server:
         known: which one it is.
         key: for its API, if it is on another machine.
         fault: why it does not serve the version yet.
-        first: looks of each worker when it was asked first, by process.
+        first: what each worker said when it was asked first, by process.
     """
 
     known: KnownServer
     key: SecretStr | None
     fault: str = "it has not answered yet"
-    first: dict[int, int] = field(default_factory=dict)
+    first: dict[int, WorkerState] = field(default_factory=dict)
 
     def serves(self, version: int, digest: str) -> bool:
         """Asks it once whether all of its workers serve a version.
@@ -44,24 +46,31 @@ class Server:
         """
         try:
             workers = self.known.workers() or self._asked()
-        except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError, LookupError, TypeError) as error:
             self.fault = f"it cannot be asked: {type(error).__name__}: {error}".rstrip(": ")
             return False
-        waiting = [state for state in workers.states if (state.version, state.digest) != (version, digest)]
-        for state in waiting:
-            self._refuse(state, version)
+        waiting = [state for state in workers.states if not self._acknowledges(state, version, digest)]
         self.fault = _reason(workers, waiting)
         return not self.fault
 
     def _asked(self) -> Workers:
         headers = {"Authorization": f"Bearer {self.key.get_secret_value()}"} if self.key else {}
-        answer: Any = httpx.get(f"{self.known.address}/model", headers=headers, timeout=5).raise_for_status().json()
-        return Workers.model_validate(answer["workers"])
+        answer: Any = httpx.get(f"{self.known.address}/model", headers=headers, timeout=5, trust_env=False)
+        return Workers.model_validate(answer.raise_for_status().json()["workers"])
 
-    def _refuse(self, state: WorkerState, version: int) -> None:
-        looked = state.looks - self.first.setdefault(state.process, state.looks)
-        if state.rejected == version and looked >= FRESH_LOOKS:
-            raise NotServed(f"{self.known.address} cannot serve it: {state.error}")
+    def _acknowledges(self, state: WorkerState, version: int, digest: str) -> bool:
+        """Whether a worker serves the version because it saw the alias there.
+
+        What it said when it was asked first may be of before the alias moved, though it names this version.
+
+        Raises:
+            NotServed: it refuses the version.
+        """
+        first = self.first.setdefault(state.process, state)
+        fresh = state.looks - first.looks >= FRESH_LOOKS
+        if state.rejected == version and fresh:
+            raise NotServed(f"{self.known.address} cannot serve it: {state.rejection}")
+        return (state.version, state.digest) == (version, digest) and (first.version != version or fresh)
 
 
 def await_version(
@@ -87,13 +96,12 @@ def await_version(
         tell(f"Waiting for {_counted(len(servers))} to serve version {version}: {_listed(servers)}")
     left, until = servers, time.monotonic() + settings.promotion_seconds
     while left := [server for server in left if not server.serves(version, digest)]:
-        running = {known.address for known in known_servers(settings, model)}
-        left = [server for server in left if server.known.address in running]  # the others have ended meanwhile
+        left = [server for server in left if server.known.alive()]
         if left and time.monotonic() > until:
             faults = "; ".join(f"{server.known.address}: {server.fault}" for server in left)
             raise NotServed(f"after {settings.promotion_seconds:g} s it is not served by {faults}")
         time.sleep(ASK_SECONDS)
-    return tuple(server.known.address for server in servers)
+    return tuple(server.known.address for server in servers if server.known.alive())
 
 
 def _reason(workers: Workers, waiting: list[WorkerState]) -> str:

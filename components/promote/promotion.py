@@ -11,7 +11,7 @@ from filelock import FileLock
 
 from components.contracts import Record
 from components.errors import PackageError, PromotionRefused
-from components.promote.acknowledgement import NotServed, await_version
+from components.promote.acknowledgement import BACK_SECONDS, NotServed, await_version
 from components.promote.journal import Action, Event, Journal, champions
 from components.registry import CHAMPION, DIGEST, ROLLED_BACK, Registry
 from components.settings import Settings
@@ -185,6 +185,12 @@ class Mover:
         else:
             self._registry.set_alias(CHAMPION, intent.before)
         self._end(intent, intent.before, fault)
+        if intent.before is not None:
+            digest = self._registry.version(intent.before).tags[DIGEST]
+            patience = min(BACK_SECONDS, self._settings.promotion_seconds)
+            hurried = self._settings.model_copy(update={"promotion_seconds": patience})
+            with contextlib.suppress(NotServed):  # the one that could not follow may not answer at all
+                await_version(hurried, intent.name, intent.before, digest, self._tell)
 
     def _end(self, intent: Event, champion: int | None, fault: str | None = None) -> None:
         """Writes what became of a move; whichever version is champion after it is not one that was taken back."""

@@ -34,6 +34,8 @@ from components.train.schedules import Schedule
 
 GRAPH = "graph.onnx"
 SAID = "said"
+GIVEN = "given.json"
+"""How many epochs of the checkpoint are not the trial's own."""
 REPORT_SECONDS = 1.0
 """The least time between two reports of a trial that decide nothing: each keeps the training waiting."""
 
@@ -95,15 +97,17 @@ def _train(job: Job, params: Params, number: int, values: Values) -> None:
         tune.report(said("costs", costs=costs_of(params, fitted, job.folder)))
     state = job.state(number)
     state.mkdir(parents=True, exist_ok=True)
-    if job.exchange and (given := tune.get_checkpoint()):
+    given = tune.get_checkpoint() if job.exchange else None
+    if given:
         with given.as_directory() as folder:
             shutil.copy(Path(folder) / RESUME, state / RESUME)
     history = History()
-    reporter = Reporter(history, state, values, job)
+    reporter = Reporter(history, state, values, job, begins_from_given=given is not None)
     try:
         fit(params, fitted, state, [history, reporter, *([Adopting()] if job.exchange else [])])
     except Exception:
-        reporter.report()
+        if reporter.began:
+            reporter.report()
         raise
     reporter.report()
     tune.report(said("complete"))
@@ -120,13 +124,21 @@ class Reporter(Checkpoint):
     An epoch that decides is reported at once, others together, so that short ones do not wait for Ray each.
     """
 
-    def __init__(self, history: History, state: Path, values: Values, job: Job) -> None:
+    def __init__(self, history: History, state: Path, values: Values, job: Job, *, begins_from_given: bool) -> None:
         self.history, self.state, self.values, self.job = history, state, values, job
+        self.begins_from_given, self.began = begins_from_given, False
         self.reported, self.at = 0, time.monotonic()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """What an adopted checkpoint has of epochs is another trial's."""
-        self.reported = len(self.history.epochs) if self.job.exchange else 0
+        """Leaves out the epochs of a checkpoint that Ray has given: they are another trial's, or known.
+
+        Their number is kept: a process that goes on after a kill finds them in the trial's own checkpoint.
+        """
+        given = self.state / GIVEN
+        if self.begins_from_given:
+            write_json(given, len(self.history.epochs))
+        self.reported = read_json(given) if given.exists() else 0
+        self.began = True
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Reports what is new, if the epoch decides or the last report is a while ago."""

@@ -4,6 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+from pydantic import ValidationError
+
 from components.presence import FILE, ServerRecord, known_servers
 from components.settings import Settings
 
@@ -45,3 +48,13 @@ def test_servers_elsewhere_are_known_by_the_settings(tmp_path: Path) -> None:
         "http://127.0.0.1:4001",
         "https://serving.example:8443",
     ], "an https address keeps the name that its certificate is for"
+
+
+@pytest.mark.parametrize("servers", ["serving:3000", "ftp://serving", "http://a b", "http://host:port", "http://"])
+def test_an_address_that_is_none_is_refused_before_anything_moves(servers: str) -> None:
+    with pytest.raises(ValidationError, match="is no base address such as"):
+        Settings(servers=servers)
+
+
+def test_an_address_of_version_six_keeps_its_brackets(tmp_path: Path) -> None:
+    assert addresses(settings(tmp_path, servers="http://[::1]:3000")) == ["http://[::1]:3000"]

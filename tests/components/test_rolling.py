@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.rolling import BLOCKS, RollingParquet, files_of
+from components.rolling import BLOCKS, RollingParquet, files_of, tables
 
 NOON = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 
@@ -85,6 +85,44 @@ def test_a_disk_that_takes_nothing_leaves_nothing_half_written(tmp_path: Path) -
     (tmp_path / "aside").rename(hour)
     writer.write(block(2), NOON)
     assert numbers(tmp_path) == [0, 2]
+
+
+def test_a_merge_that_fails_costs_no_row_and_doubles_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    writer = RollingParquet(tmp_path, days=30)
+    writer.write(block(0), NOON)
+    (damaged,) = files_of(tmp_path)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(b"damaged")
+    for number in range(1, BLOCKS + 3):
+        writer.write(block(number), NOON)
+    assert "cannot be merged" in caplog.text
+    damaged.write_bytes(whole)
+    assert numbers(tmp_path) == list(range(BLOCKS + 3))
+    writer.write(block(BLOCKS + 3), NOON)
+    assert numbers(tmp_path) == list(range(BLOCKS + 4))
+    assert len(files_of(tmp_path)) == 1
+
+
+def test_what_is_large_already_is_not_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("components.rolling.MERGED_BYTES", 1000)
+    writer = RollingParquet(tmp_path, days=30)
+    for number in range(BLOCKS + 1):
+        writer.write(block(number), NOON)
+    assert len(files_of(tmp_path)) == BLOCKS + 1
+
+
+def test_a_reader_sees_every_block_while_a_writer_merges(tmp_path: Path) -> None:
+    writer = RollingParquet(tmp_path, days=30)
+    with ThreadPoolExecutor(1) as threads:
+        written = threads.submit(lambda: [writer.write(block(number), NOON) for number in range(3 * BLOCKS)])
+        seen = 0
+        while not written.done():
+            found = sorted(number for table in tables(tmp_path) for number in table["number"].to_pylist())
+            assert found == list(range(len(found)))
+            assert len(found) >= seen
+            seen = len(found)
+        written.result()
+    assert seen > 0
 
 
 def write_for_ever(folder: Path) -> None:

@@ -180,7 +180,7 @@ def test_a_network_that_costs_too_much_is_not_trained_and_one_that_diverges_ends
 
 @ray
 def test_population_based_training_exchanges_weights_and_values(tmp_path: Path) -> None:
-    scheduler = {"name": "pbt", "every_epochs": 1, "quantile": 0.5, "resample": 0.0}
+    scheduler = {"name": "pbt", "every_epochs": 2, "quantile": 0.5, "resample": 0.0}
     space = {"train.optimizer.learning_rate": {"kind": "loguniform", "low": 1e-6, "high": 0.03}}
     budget = {"trials": 3, "seconds": None, "epochs": 8, "megabytes": 50}
     root = workspace(

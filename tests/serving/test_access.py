@@ -61,6 +61,20 @@ def test_keys_are_made_limited_and_taken_away_while_the_server_runs(shelf: Shelf
     wait_for(lambda: status(locked, *ASK, key) == 401, "the key is forgotten", seconds=5)
 
 
+def test_a_server_that_was_open_is_closed_by_its_first_key_and_stays_closed(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path) as server:
+        assert status(server, *ASK) == 200
+        make_key(shelf.settings.key_folder, "shop", "predict", None)
+        wait_for(lambda: status(server, *ASK) == 401, "the first key", seconds=5)
+        remove_key(shelf.settings.key_folder, "shop")
+        time.sleep(1.5)
+        assert status(server, *ASK) == 401, "who takes a leaked key away must not open the server to all"
+        shelf.settings.key_folder.rmdir()
+        time.sleep(1.5)
+        assert status(server, *ASK) == 401, "nor does a mount that went away"
+
+
 def test_a_key_that_asks_too_often_is_told_when_to_come_back(shelf: Shelf, locked: Running) -> None:
     slow = make_key(shelf.settings.key_folder, "slow", "predict", 2.0)
     other = make_key(shelf.settings.key_folder, "other", "predict", None)
@@ -151,11 +165,3 @@ def test_a_bucket_fills_at_its_rate_and_holds_two_seconds() -> None:
     bucket.at -= 100
     assert [bucket.take() for _ in range(20)] == [0.0] * 20
     assert bucket.take() > 0
-
-
-def test_what_is_sent_as_a_key_is_never_in_the_log(shelf: Shelf, locked: Running) -> None:
-    secret = "ts_this-is-a-secret"
-    assert status(locked, *ASK, secret) == 401
-    assert not locked.said(secret)
-    kept = [path.read_bytes() for path in shelf.settings.home.rglob("*") if path.is_file()]
-    assert not any(secret.encode() in content for content in kept)

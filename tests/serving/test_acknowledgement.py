@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from components.errors import PromotionRefused
-from components.presence import Workers, WorkerState
+from components.presence import KnownServer, Workers, WorkerState
 from components.promote import history, promote, rollback
+from components.promote.acknowledgement import NotServed, Server
 from components.settings import Settings
 from serving.follow import Follower
 from serving.metrics import Metrics
@@ -112,6 +113,31 @@ def test_killed_while_it_waits_the_next_one_sees_it_through(shelf: Shelf, there:
     with pytest.raises(PromotionRefused, match="was compared with version 1, but by now no version is the champion"):
         promote(settings_of(shelf, servers=gone.servers, promotion_seconds=0.3), NAME, second, first, "second")
     assert [event.step for event in history(shelf.settings, NAME)] == ["intent", "abandoned"]
+
+
+def worker(version: int, looks: int, rejected: int | None = None) -> WorkerState:
+    return WorkerState(
+        process=7,
+        version=version,
+        digest="d",
+        looks=looks,
+        error="the registry cannot be asked",
+        rejected=rejected,
+        rejection="it is damaged" if rejected else None,
+    )
+
+
+def test_what_was_said_before_the_alias_moved_is_no_acknowledgement_and_no_refusal() -> None:
+    server = Server(KnownServer("http://here"), None)
+    said = [worker(5, 10), worker(5, 11), worker(5, 12)]
+    assert [server._acknowledges(state, 5, "d") for state in said] == [False, False, True]
+    server = Server(KnownServer("http://here"), None)
+    assert [server._acknowledges(state, 5, "d") for state in (worker(4, 10), worker(5, 11))] == [False, True]
+    server = Server(KnownServer("http://here"), None)
+    assert not server._acknowledges(worker(4, 10, rejected=5), 5, "d")
+    assert not server._acknowledges(worker(4, 11, rejected=5), 5, "d")
+    with pytest.raises(NotServed, match="http://here cannot serve it: it is damaged"):
+        server._acknowledges(worker(4, 12, rejected=5), 5, "d")
 
 
 def test_a_request_in_flight_holds_the_acknowledgement_back(shelf: Shelf, tmp_path: Path) -> None:

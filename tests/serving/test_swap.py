@@ -34,6 +34,8 @@ class Load:
     server: Running
     answers: list[tuple[float, int, int, list[float]]] = field(default_factory=list)
     """When it was asked, sample, version, probabilities."""
+    names: list[tuple[float, str]] = field(default_factory=list)
+    """When it was asked, id of the request."""
     failures: list[str] = field(default_factory=list)
     stop: threading.Event = field(default_factory=threading.Event)
 
@@ -57,6 +59,7 @@ class Load:
                     self.failures.append(response.text)
                     continue
                 found = response.json()
+                self.names.append((asked, found["request_id"]))
                 self.answers.append((asked, number, found["version"], list(found["probabilities"].values())))
 
 
