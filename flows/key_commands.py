@@ -1,13 +1,20 @@
 """``tunesmith keys``: the API keys of the server."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from components.settings import load_settings
-
 keys = typer.Typer(help="Makes, lists and removes the API keys of the server.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="What the key is called: small letters, digits, hyphens.")]
+
+
+def _folder() -> Path:
+    from components.settings import load_settings
+    from flows.workspace import enter_root
+
+    enter_root()
+    return load_settings().key_folder
 
 
 @keys.command()
@@ -18,10 +25,8 @@ def add(
 ) -> None:
     """Make a key and print it, for the only time; servers know it within seconds."""
     from components.api_keys import make_key
-    from flows.workspace import enter_root
 
-    enter_root()
-    print(make_key(load_settings().key_folder, name, "admin" if admin else "predict", per_second))
+    print(make_key(_folder(), name, "admin" if admin else "predict", per_second))
 
 
 @keys.command("list")
@@ -29,10 +34,8 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
     """List the keys: what they are called and may do, not what they are."""
     from components.api_keys import read_keys
     from flows.report import output, print_json, print_keys
-    from flows.workspace import enter_root
 
-    enter_root()
-    found = read_keys(load_settings().key_folder)
+    found = read_keys(_folder())
     if as_json:
         print_json([key.model_dump(mode="json", exclude={"sha256"}) for key in found])
     else:
@@ -43,8 +46,6 @@ def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON f
 def remove(name: Name) -> None:
     """Remove a key; servers refuse it within seconds."""
     from components.api_keys import remove_key
-    from flows.workspace import enter_root
 
-    enter_root()
-    remove_key(load_settings().key_folder, name)
+    remove_key(_folder(), name)
     print(f"Removed '{name}'.")

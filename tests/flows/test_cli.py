@@ -17,7 +17,7 @@ from components.settings import Settings
 from flows.ports import free_port
 from flows.runs import Runs, StageResult, decision_key
 from flows.workspace import RWLOCK, enter_root, exclusive
-from tests.flows.toy import edit, environment, start, tunesmith
+from tests.flows.toy import edit, environment, make_line, start, tunesmith
 
 HEAVY = {"bentoml", "dvc", "mlflow", "numpy", "prefect", "pydantic_settings", "torch"}
 
@@ -27,8 +27,38 @@ def test_help_loads_nothing_heavy_and_names_every_command(tmp_path: Path) -> Non
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in shown.stderr.splitlines()}
     assert "typer" in imported
     assert not imported & HEAVY
-    for command in ("run", "why", "status", "params", "promote", "rollback", "history", "gate", "serve", "ui", "demo"):
+    for command in (
+        "run",
+        "why",
+        "status",
+        "params",
+        "promote",
+        "rollback",
+        "history",
+        "gate",
+        "serve",
+        "keys",
+        "ui",
+        "demo",
+    ):
         assert f" {command} " in shown.stdout
+
+
+def test_keys_are_made_listed_and_removed(tmp_path: Path) -> None:
+    make_line(tmp_path)
+    made = tunesmith(tmp_path, "keys", "add", "shop", "--per-second", "5")
+    assert made.stdout.startswith("ts_")
+    assert tunesmith(tmp_path, "keys", "add", "prometheus", "--admin").returncode == 0
+    listed = tunesmith(tmp_path, "keys", "list", "--json").stdout
+    assert [(key["name"], key["role"], key["per_second"]) for key in json.loads(listed)] == [
+        ("prometheus", "admin", None),
+        ("shop", "predict", 5.0),
+    ]
+    assert "sha256" not in listed
+    assert re.search(r"shop +ask and correct +5 ", tunesmith(tmp_path, "keys", "list").stdout)
+    assert tunesmith(tmp_path, "keys", "remove", "shop").stdout == "Removed 'shop'.\n"
+    again = tunesmith(tmp_path, "keys", "remove", "shop")
+    assert (again.returncode, again.stderr) == (1, "There is no key 'shop'. Keys that there are: prometheus.\n")
 
 
 @pytest.mark.parametrize("task", ["image_classification", "text_classification", "tabular_regression"])
