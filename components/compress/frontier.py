@@ -12,6 +12,9 @@ from components.params.sections import CompressBudgetParams, CompressParams
 from components.tasks.score import shown_difference, shown_score
 
 CONFIDENCE = 0.95
+SAME_TIME = 0.03
+"""A time that is longer by no more than this share is no longer: from one run to the next the ratio of two variants that
+do the same work moves by 1 %, which an interval within one run does not know."""
 
 
 @dataclass(frozen=True)
@@ -83,10 +86,10 @@ def _size_refusal(variant: Variant, fp32: Variant, budget: CompressBudgetParams)
 
 
 def _latency_refusal(variant: Variant, slowdowns: Mapping[str, Slowdown], budget: CompressBudgetParams) -> str | None:
-    if variant.of and slowdowns[variant.of].low > 1:
+    if variant.of and slowdowns[variant.of].low > 1 + SAME_TIME:
         made_from = slowdowns[variant.of]
         return f"it takes {made_from.median:.2f} × the time of {variant.of}, which it was made from"
-    if slowdowns["fp32"].low > budget.max_latency_ratio:
+    if slowdowns["fp32"].low > budget.max_latency_ratio * (1 + SAME_TIME):
         allowed = f"budget.max_latency_ratio allows {budget.max_latency_ratio:g} ×"
         return f"it takes {slowdowns['fp32'].median:.2f} × the time of fp32; {allowed}"
     taken = variant.latency.batch_1.p50

@@ -62,6 +62,7 @@ def _origin(params: Params) -> list[object]:
     return [
         params.model_dump(include={"task", "seed", "augment", "train"}, mode="json"),
         params.compress.max_parity_difference,
+        params.evaluate.golden_samples,
         [file_sha256(file) for file in files],
         tree_digest(code_tree(Path(__file__).parents[1])),
         [version(library) for library in LIBRARIES],

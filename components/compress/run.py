@@ -13,7 +13,7 @@ from components.compress.making import NETWORK, Shelf, keys_of
 from components.compress.measuring import measure
 from components.compress.networks import ARCHITECTURE, WEIGHTS
 from components.compress.report import render
-from components.compress.techniques import PARITY_SAMPLES, Techniques
+from components.compress.techniques import Techniques
 from components.contracts import (
     COMPRESSED,
     PREPARED,
@@ -119,7 +119,7 @@ def written_formats(techniques: Techniques, chosen: Variant, folder: Path, home:
         CompressionError: a converter cannot take it.
     """
     name = network_behind(chosen)
-    samples = techniques.validation.inputs[:PARITY_SAMPLES]
+    samples = techniques.parity_inputs
     for wanted in techniques.params.compress.formats:
         print(f"Writing {name} as {wanted}.", flush=True)
         given = answers(open_graph(techniques.shelf.graph(name)), samples)

@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,11 @@ from components.params.sections import (
     StaticInt8Params,
     TechniqueParams,
 )
+from components.sampling import golden_picks
 from components.train.learner import Learner
 
 PARITY_SAMPLES = 1000
+"""The first of the validation split; parity is looked at on these and on the golden batch."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,13 @@ class Techniques:
     fitted: Preprocessing
     shelf: Shelf
     validation: LabelledArrays
+
+    @cached_property
+    def parity_inputs(self) -> NDArray[Any]:
+        """The validation samples that parity is looked at on: the first thousand, and the golden batch."""
+        labels = self.validation.labels
+        golden = golden_picks(self.fitted.target, labels, self.params.evaluate.golden_samples)
+        return self.validation.inputs[np.union1d(golden, np.arange(min(PARITY_SAMPLES, len(labels))))]
 
     def make_fp32(self, folder: Path) -> Made:
         """Exports the trained network."""
@@ -158,7 +167,7 @@ class Techniques:
         """Writes graph and network, and holds the one against the other."""
         served = self.served(network)
         export_onnx(served, self.validation.inputs, folder / GRAPH)
-        difference = parity_difference(served, folder / GRAPH, self.validation.inputs[:PARITY_SAMPLES])
+        difference = parity_difference(served, folder / GRAPH, self.parity_inputs)
         require_parity(difference, self.params.compress.max_parity_difference, self.fitted.target)
         save_network(network, architecture, folder / NETWORK)
         return PLAIN.model_copy(update={"parity_difference": difference})
@@ -170,7 +179,7 @@ class Techniques:
     def _change_graph(self, technique: TechniqueParams, source: Path, folder: Path) -> Made:
         made = self._written(technique, source, folder)
         forget_shapes(folder / GRAPH)
-        given = answers(open_graph(folder / GRAPH), self.validation.inputs[:PARITY_SAMPLES])
+        given = answers(open_graph(folder / GRAPH), self.parity_inputs)
         if not np.isfinite(given).all():
             raise CompressionError("some of its answers are no numbers")
         return made

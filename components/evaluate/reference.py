@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from components.contracts import ClassTarget, LabelledArrays, Preprocessing, Target
-from components.evaluate.sampling import balanced, order_statistics, proportional
+from components.sampling import golden_picks, order_statistics
 from components.inference import answers, outputs
 from components.package import GoldenBatch
 from components.package.reference import DriftReference
@@ -20,16 +20,13 @@ BATCH = 512
 def golden_batch(session: ort.InferenceSession, target: Target, validation: LabelledArrays, count: int) -> GoldenBatch:
     """Some validation samples with the answers of the chosen graph.
 
-    Of classes, the first of each in turn; of values, evenly spaced from the smallest to the largest.
-
     Args:
         session: the chosen graph.
         target: what it gives.
         validation: at least one sample.
         count: samples, at most.
     """
-    pick = balanced if isinstance(target, ClassTarget) else proportional
-    inputs = validation.inputs[pick(validation.labels, count)]
+    inputs = validation.inputs[golden_picks(target, validation.labels, count)]
     return GoldenBatch(inputs, answers(session, inputs))
 
 

@@ -7,12 +7,24 @@ import numpy as np
 import pytest
 
 from components.compress.formats.conversion import Format, compared, convert, interpreter
+from components.compress.making import Shelf
 from components.compress.run import run
-from components.contracts import COMPRESSED, REPORTS, ClassTarget, Compressed, ValueTarget
+from components.compress.techniques import PARITY_SAMPLES, Techniques
+from components.contracts import (
+    COMPRESSED,
+    PREPARED,
+    REPORTS,
+    ClassTarget,
+    Compressed,
+    LabelledArrays,
+    Preprocessing,
+    ValueTarget,
+)
 from components.errors import CompressionError
 from components.export import ServedNetwork, export_onnx
 from components.inference import answers, open_graph
 from components.nets import build_preprocess
+from components.sampling import golden_picks
 from components.settings import Settings
 from tests.components.nets_samples import NETWORKS, network, raw_samples
 from tests.places import REPOSITORY
@@ -69,6 +81,22 @@ def test_the_stage_writes_the_network_behind_the_choice(
         assert each.equal_answers == 1.0
         assert (COMPRESSED / each.file).stat().st_size == each.bytes
     assert "Other formats" in (REPORTS / "compress" / "report.html").read_text()
+
+
+@pytest.mark.parametrize("target", [CLASSES, ValueTarget(name="area", mean=0, std=1, low=0, high=1)])
+def test_parity_is_looked_at_on_the_golden_batch_too(
+    target: ClassTarget | ValueTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = write_trained(tmp_path)
+    samples = 3 * PARITY_SAMPLES
+    labels = np.repeat([0, 1, 2], PARITY_SAMPLES) if target is CLASSES else np.linspace(1, 0, samples)
+    validation = LabelledArrays(np.arange(samples)[:, None], labels, np.arange(samples).astype(str))
+    fitted = Preprocessing.read(PREPARED / "preprocessing.json").model_copy(update={"target": target})
+    seen = set(Techniques(params, fitted, Shelf(tmp_path, {}), validation).parity_inputs[:, 0])
+    golden = set(golden_picks(target, labels, params.evaluate.golden_samples))
+    assert seen == golden | set(range(PARITY_SAMPLES))
+    assert len(seen) > PARITY_SAMPLES, "else this says nothing"
 
 
 def test_a_converter_that_is_not_here_is_told_before_any_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,6 +63,16 @@ def test_a_variant_slower_than_what_it_was_made_from_is_refused_even_if_faster_t
     assert reason == "it takes 1.10 × the time of thin, which it was made from"
 
 
+@pytest.mark.parametrize("of", ["fp32", "thin"])
+def test_a_difference_that_the_next_run_may_not_show_is_no_slowdown(of: str) -> None:
+    half = make_variant("half", size=500, milliseconds=1.01).model_copy(update={"of": of})
+    barely, really = Slowdown(1.011, 1.006, 1.015), Slowdown(1.05, 1.04, 1.06)
+    assert refusal(half, FP32, {"fp32": barely, "thin": barely}, BUDGET, CLASSES) is None
+    assert refusal(half, FP32, {"fp32": really, "thin": really}, BUDGET, CLASSES) == (
+        f"it takes 1.05 × the time of {of}, which it was made from"
+    )
+
+
 def test_a_variant_whose_answers_depend_on_their_company_is_refused() -> None:
     moody = make_variant("dynamic", size=300).model_copy(update={"company_difference": 0.02})
     assert judged(moody) == (

@@ -15,7 +15,7 @@ from sklearn.neighbors import NearestCentroid
 
 from components.contracts import LabelledArrays
 from components.evaluate.baselines.result import Baseline
-from components.evaluate.sampling import proportional
+from components.sampling import proportional
 
 MAX_SAMPLES = 10_000
 MAX_SIDE = 32

@@ -10,7 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from components.contracts import CONTENT, SAMPLES, LabelledArrays, Split
 from components.evaluate.baselines.result import Baseline
-from components.evaluate.sampling import proportional
+from components.sampling import proportional
 
 MAX_SAMPLES = 50_000
 MAX_ITERATIONS = 1000

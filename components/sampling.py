@@ -5,6 +5,24 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from components.contracts import ClassTarget, Target
+
+
+def golden_picks(target: Target, labels: NDArray[Any], count: int) -> NDArray[np.int64]:
+    """Which validation samples make the golden batch.
+
+    Of classes, the first of each in turn; of values, evenly spaced from the smallest to the largest.
+
+    Args:
+        target: what is predicted.
+        labels: (samples,) of the validation split.
+        count: samples, at most.
+
+    Returns:
+        (min(count, samples),) ascending indices.
+    """
+    return balanced(labels, count) if isinstance(target, ClassTarget) else proportional(labels, count)
+
 
 def proportional(labels: NDArray[Any], count: int) -> NDArray[np.int64]:
     """Picks samples so that each class keeps its share, or values theirs (systematic sampling of the sorted samples).
