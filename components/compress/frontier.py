@@ -13,8 +13,8 @@ from components.tasks.score import shown_difference, shown_score
 
 CONFIDENCE = 0.95
 SAME_TIME = 0.03
-"""A time that is longer by no more than this share is no longer: from one run to the next the ratio of two variants that
-do the same work moves by 1 %, which an interval within one run does not know."""
+"""A time is no longer if it is by no more than this share: from one run to the next the ratio of two variants that do
+the same work moves by 1 %, which an interval within one run does not know."""
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from components.contracts import ClassTarget, LabelledArrays, Preprocessing, Target
-from components.sampling import golden_picks, order_statistics
 from components.inference import answers, outputs
 from components.package import GoldenBatch
 from components.package.reference import DriftReference
+from components.sampling import golden_picks, order_statistics
 from components.tasks.summaries import summarise
 
 POINTS = 1000

@@ -20,6 +20,7 @@ from components.inference import answers, open_graph
 from components.nets import Network, build_preprocess, count_parameters
 from components.params.sections import ChannelPruningParams, MagnitudePruningParams, NetworkParams, ResnetParams
 from tests.components.nets_samples import NETWORKS, network, raw_samples
+from tests.components.pretrained_samples import IMAGES, TEXTS, models, pretrained
 
 TARGET = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
 TRAINING_TIME = {"Dropout", "Bernoulli", "RandomUniform", "QuantizeLinear", "DequantizeLinear", "Loop", "Scan", "If"}
@@ -219,3 +220,39 @@ def test_a_rounded_layer_answers_as_the_quantized_graph_does() -> None:
     activations = ((given / step).round() + zero).clamp(0, 255).sub(zero) * step
     weights = (plain.weight / scale).round().clamp(-127, 127) * scale
     torch.testing.assert_close(found, activations @ weights.T + plain.bias, atol=1e-4, rtol=1e-4)
+
+
+def less_of(changed: Network, technique: str, inputs: Inputs) -> None:
+    """Does to the weights of a network what a technique does before it trains."""
+    match technique:
+        case "channel_pruning":
+            prune_channels(changed, 0.4, 1, example(inputs))
+        case "low_rank":
+            factorise(changed, 0.6)
+        case "magnitude_pruning":
+            apply_masks(changed, smallest_masks(prunable(changed), 0.5))
+        case "quantization_aware_training":
+            start_rounding(changed)
+            changed.train()(example(inputs))
+            stop_rounding(changed.eval())
+
+
+@pytest.mark.parametrize(
+    "technique", ["channel_pruning", "low_rank", "magnitude_pruning", "quantization_aware_training"]
+)
+@pytest.mark.parametrize("name", ["mobilenet_v2", "resnet", "vit", "distilbert", "deberta", "bert"])
+def test_every_technique_takes_pretrained_backbones(name: str, technique: str, tmp_path: Path) -> None:
+    inputs: Inputs = IMAGES if name in ("mobilenet_v2", "resnet", "vit") else TEXTS
+    models()[name].save_pretrained(tmp_path / name)
+    changed, whole = pretrained(tmp_path / name, inputs), pretrained(tmp_path / name, inputs)
+    before = count_parameters(changed)
+    less_of(changed, technique, inputs)
+    if technique in ("channel_pruning", "low_rank"):
+        assert count_parameters(changed) < before
+    if technique == "magnitude_pruning":
+        zeros = sum(int((weight == 0).sum()) for weight in prunable(changed).values())
+        assert zeros == sum(weight.numel() for weight in prunable(changed).values()) // 2
+    take_shapes(whole, changed.state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(whole.eval()(example(inputs)), changed.eval()(example(inputs)))
+    exported(changed, inputs, tmp_path)

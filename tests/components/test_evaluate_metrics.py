@@ -6,10 +6,10 @@ from torchmetrics.functional.classification import multiclass_calibration_error
 
 from components.evaluate.classes.metrics import calibration_bins, mcnemar_p_value, measure_classes, wilson_interval
 from components.evaluate.classes.mistakes import confused_pairs, most_mistaken, worst_mistakes
-from components.sampling import balanced, order_statistics, proportional
 from components.evaluate.shown import ShownSample
 from components.evaluate.values.errors import largest_errors
 from components.evaluate.values.metrics import measure_values, signed_rank_p_value
+from components.sampling import balanced, order_statistics, proportional
 
 
 def random_answers(samples: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

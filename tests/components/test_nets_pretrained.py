@@ -9,23 +9,10 @@ import onnxruntime
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers import (
     AutoModel,
-    BertConfig,
-    BertForMaskedLM,
-    DebertaConfig,
-    DebertaModel,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-    MobileNetV2Config,
-    MobileNetV2ForImageClassification,
-    PreTrainedModel,
-    ResNetConfig,
-    ResNetForImageClassification,
-    ViTConfig,
-    ViTForImageClassification,
 )
 
 from components.contracts import ClassTarget, ImageInputs, Inputs
@@ -33,46 +20,16 @@ from components.errors import DataError, ParamsError
 from components.export import ServedNetwork, export_onnx
 from components.nets import Network, build_preprocess, count_parameters
 from components.nets.efficientnet import CHANNELS, MEAN, STD, EfficientNetLite0, SameConv
-from components.params.sections import PretrainedParams
 from components.prepare.checkpoint import checkpoint_tokenizer
 from components.pretrained import located
 from components.tasks.texts.tokens import bpe_inputs
 from tests.checkpoints import TEXTS as SENTENCES
 from tests.checkpoints import save_roberta
-from tests.components.nets_samples import network, raw_samples
+from tests.components.nets_samples import raw_samples
+from tests.components.pretrained_samples import IMAGES, TEXTS, models, pretrained
 
-IMAGES = ImageInputs(height=32, width=32, channels=3, mean=(0.5, 0.4, 0.6), std=(0.25, 0.2, 0.3))
 GREY = ImageInputs(height=32, width=32, channels=1, mean=(0.3,), std=(0.2,))
-TEXTS = bpe_inputs(120, 12)
-TINY = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 32}
 TARGET = ClassTarget(labels=("a", "b", "c"), counts=(1, 1, 1))
-
-
-def models() -> dict[str, PreTrainedModel]:
-    """Models for a task of their own, as they lie on a hub, with weights and statistics that no constructor gives."""
-    torch.manual_seed(5)
-    made = {
-        "mobilenet_v2": MobileNetV2ForImageClassification(MobileNetV2Config(depth_multiplier=0.25, image_size=32)),
-        "resnet": ResNetForImageClassification(
-            ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
-        ),
-        "vit": ViTForImageClassification(ViTConfig(**TINY, image_size=32, patch_size=8)),
-        "distilbert": DistilBertForSequenceClassification(
-            DistilBertConfig(vocab_size=120, dim=16, n_layers=1, n_heads=2, hidden_dim=32, max_position_embeddings=16)
-        ),
-        "deberta": DebertaModel(
-            DebertaConfig(
-                **TINY, vocab_size=120, max_position_embeddings=16, relative_attention=True, pos_att_type="c2p"
-            )
-        ),
-        "bert": BertForMaskedLM(BertConfig(**TINY, vocab_size=120, max_position_embeddings=16)),
-    }
-    for model in made.values():
-        for module in model.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.running_mean.normal_(std=0.1)
-                module.running_var.uniform_(0.5, 2)
-    return {name: model.eval() for name, model in made.items()}
 
 
 @pytest.fixture(scope="module")
@@ -88,18 +45,6 @@ def stating(checkpoint: Path, folder: Path, **stated: object) -> Path:
     shutil.copytree(checkpoint, folder, dirs_exist_ok=True)
     (folder / "preprocessor_config.json").write_text(json.dumps(stated))
     return folder
-
-
-def pretrained(checkpoint: Path | str, inputs: Inputs, input_side: int | None = None) -> Network:
-    params = PretrainedParams(
-        name="pretrained",
-        checkpoint=str(checkpoint),
-        frozen_epochs=1,
-        backbone_rate=0.1,
-        input_side=input_side,
-        dropout=0.2,
-    )
-    return network(params, inputs)
 
 
 def features(net: Network, inputs: Inputs, raw: Tensor) -> Tensor:
