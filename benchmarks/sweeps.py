@@ -2,7 +2,8 @@
 
 The digits of scikit-learn and a small network, so that many trials fit into minutes; a wide space, in which most trials
 come to nothing. Every strategy has the same seeds and the same space, one trial a processor, and is stopped when it has
-reached the target. The hand-written loop trains the same configurations one after the other in one process.
+reached the target. The hand-written loop trains the same configurations of the preset's own network one after the other
+in one process.
 """
 
 import json
@@ -14,22 +15,27 @@ from typing import Any
 from benchmarks.ratio import Ratio
 from benchmarks.workspace import timed, workspace
 
-SEEDS = 3
+SEEDS = 5
 TARGET = 1.0
-"""Validation accuracy: all of 236 samples right, which some one in twenty of the random trials reaches."""
+"""Validation accuracy: all of 236 samples right. Of 200 random trials with a learning rate from 1e-6 and a deviation from
+1e-4 on, 8 reached it; in this space, which is wider where nothing is learnt, it is one in some 45."""
 SPACE = {
-    "train.optimizer.learning_rate": {"kind": "loguniform", "low": 1e-6, "high": 10.0},
-    "train.initialisation.std": {"kind": "loguniform", "low": 1e-4, "high": 10.0},
+    "train.optimizer.learning_rate": {"kind": "loguniform", "low": 1e-8, "high": 10.0},
+    "train.initialisation.std": {"kind": "loguniform", "low": 1e-6, "high": 10.0},
     "train.optimizer.weight_decay": {"kind": "loguniform", "low": 1e-4, "high": 1.0},
     "train.regularisation.l1": {"kind": "loguniform", "low": 1e-8, "high": 1.0},
     "train.regularisation.l2": {"kind": "loguniform", "low": 1e-8, "high": 1.0},
     "train.network.dropout": {"kind": "uniform", "low": 0.0, "high": 0.8},
     "train.loss.label_smoothing": {"kind": "uniform", "low": 0.0, "high": 0.5},
 }
+BAD_START = {"train.optimizer.learning_rate": 1e-6, "train.initialisation": {"name": "normal", "std": 1e-4}}
+"""The first trial is params.yaml as it is, and must not be good."""
+SMALL = {"train.network.filters": [8, 16], "train.network.dense": [32], "train.network.batch_norm": False}
+"""Without normalisation, which forgives a bad initialisation."""
 RANDOM = {"name": "random"}
 ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
 NONE = {"name": "none"}
-COARSE = {"name": "coarse_to_fine", "coarse_share": 0.2, "best": 2, "neighbourhood": 0.25, "fine": "random"}
+COARSE = {"name": "coarse_to_fine", "coarse_share": 0.1, "best": 2, "neighbourhood": 0.25, "fine": "random"}
 STRATEGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "random search": (RANDOM, NONE),
     "ASHA": (RANDOM, ASHA),
@@ -37,7 +43,7 @@ STRATEGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "coarse to fine": (COARSE, NONE),
     "coarse to fine + ASHA": (COARSE, ASHA),
 }
-TRIALS, EPOCHS = 60, 27
+TRIALS, EPOCHS = 150, 27
 LOOP_TRIALS = 14
 
 
@@ -87,14 +93,14 @@ def seconds_to_target(root: Path, name: str, seed: int) -> float:
     """Until the best trial so far has reached the target; all the time that was spent, if none has."""
     strategy, scheduler = STRATEGIES[name]
     asked = {"strategy": strategy, "scheduler": scheduler, "seed": seed, "target": TARGET, "trials": TRIALS}
-    asked |= {"epochs": EPOCHS}
+    asked |= {"epochs": EPOCHS, "first": BAD_START | SMALL}
     return float(_worker(root, "search", asked)["seconds"])
 
 
 def seconds_of_search_and_loop(root: Path, seed: int) -> tuple[float, float]:
     """Wall-clock time of a search from its command to its end, and of a loop over the same trials."""
     asked = {"strategy": RANDOM, "scheduler": NONE, "seed": seed, "target": 2.0, "trials": LOOP_TRIALS}
-    asked |= {"epochs": EPOCHS}
+    asked |= {"epochs": EPOCHS, "first": BAD_START}
     searched, _ = timed(_command("search", asked | {"alone": True}), root)
     looped, _ = timed(_command("loop", asked), root)
     return searched, looped
