@@ -82,7 +82,7 @@ def run_on_ray(trials: Trials, base: Tree, seed: int, settings: Settings, folder
     """
     from ray import tune  # Ray reads its environment when it is imported
 
-    from components.sweep.trial import Job, run_trial
+    from components.sweep.job import Job, run_trial
     from components.sweep.tuning import Exchanging, Pruning, Search
 
     section = trials.section

@@ -6,7 +6,6 @@ import json
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,6 +22,7 @@ from components.files import read_json, write_json
 from components.inference import latencies, open_graph
 from components.nets import build_network, build_preprocess
 from components.params import Params
+from components.sweep.job import SAID, Job
 from components.sweep.space import CHECKED, Values, applied, tree_of
 from components.sweep.workspace import trial_workspace
 from components.train.allocator import keep_freed_memory
@@ -33,45 +33,13 @@ from components.train.run import RESUME, fit, quiet
 from components.train.schedules import Schedule
 
 GRAPH = "graph.onnx"
-SAID = "said"
 GIVEN = "given.json"
 """How many epochs of the checkpoint are not the trial's own."""
 REPORT_SECONDS = 1.0
 """The least time between two reports of a trial that decide nothing: each keeps the training waiting."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """What all trials of a sweep have in common; it travels to every worker.
-
-    Attributes:
-        root: of the workspace, the same on every node.
-        folder: of the sweep, the same on every node.
-        base: params.yaml with the epochs of a trial, as JSON.
-        threads: of a trial.
-        costly: whether its graph is measured.
-        decisive: epochs after which the scheduler may end a trial, or exchange its weights.
-        exchange: whether trials may go on from the weights of others then.
-    """
-
-    root: Path
-    folder: Path
-    base: str
-    threads: int
-    costly: bool
-    decisive: frozenset[int]
-    exchange: bool
-
-    def params(self, values: Values) -> Params:
-        """params.yaml as a trial has it."""
-        return CHECKED.validate_python(applied(json.loads(self.base), values))
-
-    def state(self, number: int) -> Path:
-        """Folder of the checkpoints of a trial."""
-        return self.folder / "trials" / f"{number:05d}"
-
-
-def run_trial(config: dict[str, Any], job: Job) -> None:
+def train_trial(config: dict[str, Any], job: Job) -> None:
     """Trains one trial, and reports to Ray: first its costs, if they are asked for, then its epochs, then its end.
 
     What fails by itself would fail again, and is reported; a worker or a node that dies is Ray's to replace.
@@ -81,14 +49,19 @@ def run_trial(config: dict[str, Any], job: Job) -> None:
     keep_freed_memory()
     torch.set_num_threads(job.threads)
     try:
-        params = job.params(values)
-        workspace = trial_workspace(job.root, job.folder, job.params({}), params)
+        params = params_of(job, values)
+        workspace = trial_workspace(job.root, job.folder, params_of(job, {}), params)
         with contextlib.chdir(workspace):
             _train(job, params, number, values)
     except TrainingDiverged as error:
         tune.report(said("diverged", fault=str(error)))
     except Exception as error:  # noqa: BLE001  whatever it is, the sweep goes on, and shows it
         tune.report(said("failed", fault=f"{type(error).__name__}: {error}"))
+
+
+def params_of(job: Job, values: Values) -> Params:
+    """params.yaml as a trial has it."""
+    return CHECKED.validate_python(applied(json.loads(job.base), values))
 
 
 def _train(job: Job, params: Params, number: int, values: Values) -> None:

@@ -11,9 +11,9 @@ from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialSch
 from ray.tune.search import Searcher
 
 from components.params.sections import Conditional, Dimension, LogUniform, PbtParams, Uniform
+from components.sweep.job import SAID
 from components.sweep.record import EpochRow
 from components.sweep.space import Space, Values, listed, rounded
-from components.sweep.trial import SAID
 from components.sweep.trials import Trials
 
 

@@ -282,3 +282,9 @@ def two_nodes(root: Path) -> Iterator[tuple[str, Any]]:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def test_a_worker_of_a_sweep_has_started_before_it_imports_what_is_heavy() -> None:
+    """Else trials that are shorter than that run one at a time, however many processors there are."""
+    program = "import sys, components.sweep.job; sys.exit(any(name in sys.modules for name in ('torch', 'optuna')))"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
