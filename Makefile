@@ -44,7 +44,8 @@ check: .venv/ready  ## lint, types, the layers of the design, the code blocks of
 	$(BIN)/python -m pytest tests/docs
 
 bench: .venv/ready  ## the benchmarks, as ratios in one run
-	@$(BIN)/python -m benchmarks
+	@VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks
 
 presets: .venv/ready  ## every preset on the whole line, and the table docs/presets.md
 	@$(BIN)/python -m benchmarks.presets
@@ -63,6 +64,7 @@ lock: .venv/ready  ## renew constraints.txt from the ranges of pyproject.toml
 	@export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --all-extras pyproject.toml -o .venv/constraints.new
 	$(PIN) .venv/constraints.new | uniq > constraints.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra serving -c constraints.txt pyproject.toml -o infra/serving.txt
 	for name in $(FORMATS); do
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate infra/formats/$$name.in -o .venv/constraints.new
 		$(PIN) .venv/constraints.new | uniq > infra/formats/$$name.txt

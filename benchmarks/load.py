@@ -41,10 +41,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def request(path: str, content_type: str, body: bytes) -> bytes:
+def request(path: str, content_type: str, body: bytes, *headers: str) -> bytes:
     """A whole HTTP/1.1 request, made once and sent many times."""
     head = (f"POST {path} HTTP/1.1", "Host: localhost", f"Content-Type: {content_type}", f"Content-Length: {len(body)}")
-    return "\r\n".join((*head, "", "")).encode() + body
+    return "\r\n".join((*head, *headers, "", "")).encode() + body
 
 
 def load(port: int, process: int, content: bytes, *, connections: int, seconds: float) -> Round:

@@ -31,11 +31,13 @@ class ApiKey(Record):
     """``predict``: asks and corrects; ``admin``: sees what the server serves and measures, too."""
     per_second: float | None = Field(gt=0)
     """Requests a second, on average; None: no limit."""
+    per_day: int | None = Field(None, gt=0)
+    """Requests from midnight to midnight, UTC; None: no limit."""
     created: str
     """UTC, ISO 8601."""
 
 
-def make_key(folder: Path, name: str, role: Role, per_second: float | None) -> str:
+def make_key(folder: Path, name: str, role: Role, per_second: float | None = None, per_day: int | None = None) -> str:
     """Makes a key and gives it, for the only time.
 
     Raises:
@@ -46,7 +48,8 @@ def make_key(folder: Path, name: str, role: Role, per_second: float | None) -> s
         raise SettingsError(f"There is a key '{name}' already. Remove it first, or choose another name.")
     key = PREFIX + secrets.token_urlsafe(32)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    ApiKey(name=name, sha256=digest(key), role=role, per_second=per_second, created=created).write(file)
+    limits = {"per_second": per_second, "per_day": per_day}
+    ApiKey(name=name, sha256=digest(key), role=role, created=created, **limits).write(file)
     return key
 
 

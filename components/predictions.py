@@ -7,6 +7,7 @@ join them. Both can be read at any time (:mod:`components.rolling`).
 import re
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,13 +83,24 @@ def read(
         until: UTC, left out.
     """
     import pyarrow as pa
+
+    return pa.concat_tables([columns.empty_table(), *blocks(folder, columns, since, until)])
+
+
+def blocks(
+    folder: Path, columns: "pa.Schema", since: datetime | None = None, until: datetime | None = None
+) -> Iterator["pa.Table"]:
+    """The same, a file at a time, so that any number of rows can be walked through."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    table = pa.concat_tables([columns.empty_table(), *tables(folder, since, until)])
-    for bound, holds in ((since, pc.greater_equal), (until, pc.less)):
-        if bound is not None:
-            table = table.filter(holds(table["time"], pa.scalar(bound, columns.field("time").type)))
-    return table
+    kind = columns.field("time").type
+    for table in tables(folder, since, until):
+        for bound, holds in ((since, pc.greater_equal), (until, pc.less)):
+            if bound is not None:
+                table = table.filter(holds(table["time"], pa.scalar(bound, kind)))  # noqa: PLW2901
+        if table.num_rows:
+            yield table
 
 
 def answered_by(folder: Path, request_id: str, sample: int) -> int | None:

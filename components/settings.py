@@ -4,6 +4,7 @@ import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -94,6 +95,18 @@ class Settings(BaseSettings):
         None,
         description="Whether a server without any API key refuses everybody; empty: unless it binds loopback alone.",
     )
+    shadow_share: float = Field(
+        0.0, ge=0, le=1, description="Share of the answers that the challenger gives, too, unheard, to be compared."
+    )
+    canary_errors: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="Share of its requests that a canary may fail at before the champion answers them all again.",
+    )
+    canary_slowdown: float = Field(
+        1.5, gt=0, le=100, description="Median time of a canary over the champion's before the champion does."
+    )
     log_predictions: bool = Field(
         True, description="Whether a server keeps what it answered, in Parquet below predictions/ of the home folder."
     )
@@ -101,6 +114,11 @@ class Settings(BaseSettings):
         False, description="Whether it keeps the inputs, too: they may be of people, who must have been asked."
     )
     log_days: int = Field(30, ge=1, le=36500, description="So many days a server keeps what it answered.")
+    log_format: Literal["text", "json"] = Field("text", description="How a server writes its own log.")
+    log_requests: bool = Field(False, description="Whether that has a line for each request.")
+    traces: str | None = Field(
+        None, description="Base address of an OpenTelemetry collector that takes OTLP over HTTP; empty: no traces."
+    )
     max_body_bytes: int = Field(8 * 2**20, ge=1024, le=2**31, description="Largest request body, in bytes.")
     max_pixels: int = Field(25_000_000, ge=1, le=2**31, description="Largest image that is decoded, in pixels.")
     max_batch: int = Field(64, ge=1, le=4096, description="Most samples of one inference; a larger request is refused.")
@@ -111,13 +129,13 @@ class Settings(BaseSettings):
         description="Most samples waiting in a worker; beyond it the answer is 503 with Retry-After.",
     )
 
-    @field_validator("servers")
+    @field_validator("servers", "traces")
     @classmethod
-    def _addresses(cls, servers: str | None) -> str | None:
-        for address in filter(None, (each.strip() for each in (servers or "").split(","))):
+    def _addresses(cls, addresses: str | None) -> str | None:
+        for address in filter(None, (each.strip() for each in (addresses or "").split(","))):
             if not ADDRESS.fullmatch(address):
                 raise ValueError(f"{address} is no base address such as http://serving:3000")
-        return servers
+        return addresses
 
     @property
     def tracking_address(self) -> str:

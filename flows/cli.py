@@ -27,6 +27,7 @@ app.add_typer(ui, name="ui")
 app.add_typer(keys, name="keys")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+Candidate = Annotated[int | None, typer.Option("--version", min=1, help="A version; the challenger if none is named.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.", prompt="Why")]
 Port = Annotated[int | None, typer.Option("--port", min=1, max=65535, help="Port on loopback.")]
 
@@ -168,6 +169,46 @@ def promote(
     from flows.versions import promote_by_hand
 
     print(promote_by_hand(settings, _params().name, version, reason, _aside).sentence())
+
+
+@app.command()
+def shadow(version: Candidate = None, as_json: Json = False) -> None:
+    """Show how a version answered in the shadow of the champion, where servers let it."""
+    settings = _enter()
+    from flows.candidate_commands import print_changes, shadowed
+    from flows.report import output, print_json
+
+    found = shadowed(settings, _params().name, version)
+    print_json(found.model_dump(mode="json")) if as_json else print_changes(found, output())
+
+
+@app.command()
+def canary(
+    share: Annotated[float, typer.Argument(min=0, max=1, help="Share of the requests, such as 0.05; 0 ends it.")],
+    version: Annotated[int | None, typer.Option(min=1, help="A version; the challenger if none is named.")] = None,
+) -> None:
+    """Let a version answer a share of the live requests; servers take it back when it errs or is slow."""
+    settings = _enter()
+    from flows.candidate_commands import set_canary
+
+    print(set_canary(settings, _params().name, share, version))
+
+
+@app.command()
+def replay(
+    version: Candidate = None,
+    hours: Annotated[float, typer.Option(min=0.01, max=876_000, help="So many hours back from now.")] = 24.0,
+    as_json: Json = False,
+) -> None:
+    """Answer the recorded requests again by a version, and show what would change."""
+    settings = _enter()
+    from rich.console import Console
+
+    from flows.candidate_commands import print_changes, replayed
+    from flows.report import output, print_json
+
+    found = replayed(settings, _params().name, version, hours, Console(stderr=True))
+    print_json(found.model_dump(mode="json")) if as_json else print_changes(found, output())
 
 
 @app.command()

@@ -22,11 +22,12 @@ def add(
     name: Name,
     admin: Annotated[bool, typer.Option("--admin", help="It may see /model and /metrics, too.")] = False,
     per_second: Annotated[float | None, typer.Option(min=0.01, help="Requests a second, on average.")] = None,
+    per_day: Annotated[int | None, typer.Option(min=1, help="Requests from midnight to midnight, UTC.")] = None,
 ) -> None:
     """Make a key and print it, for the only time; servers know it within seconds."""
     from components.api_keys import make_key
 
-    print(make_key(_folder(), name, "admin" if admin else "predict", per_second))
+    print(make_key(_folder(), name, "admin" if admin else "predict", per_second, per_day))
 
 
 @keys.command("list")

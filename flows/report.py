@@ -104,10 +104,12 @@ def print_history(events: Iterable[Event], console: Console) -> None:
 
 def print_keys(keys: Iterable[ApiKey], console: Console) -> None:
     """What API keys are called, what they may do, and since when they are."""
-    table = columns("name", "may", "requests a second", "made (UTC)")
+    table = columns("name", "may", "requests a second", "a day", "made (UTC)")
     for key in keys:
-        limit = "as many as it likes" if key.per_second is None else f"{key.per_second:g}"
-        table.add_row(key.name, "everything" if key.role == "admin" else "ask and correct", limit, key.created[:19])
+        rate = "any number" if key.per_second is None else f"{key.per_second:g}"
+        quota = "any number" if key.per_day is None else f"{key.per_day:,}"
+        may = "everything" if key.role == "admin" else "ask and correct"
+        table.add_row(key.name, may, rate, quota, key.created[:19])
     console.print(table)
 
 

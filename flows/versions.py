@@ -6,6 +6,7 @@ from components.errors import RegistryError
 from components.promote import Promotion, promote
 from components.registry import Registry
 from components.settings import Settings
+from components.shadow import compare, shadow_folder
 
 
 def chosen_version(settings: Settings, name: str, version: int | None) -> int:
@@ -37,5 +38,7 @@ def promote_by_hand(
             same moment.
         RegistryError: there is no such version, or the registry cannot be reached.
     """
-    chosen = chosen_version(settings, name, version)
-    return promote(settings, name, chosen, Registry(settings, name).champion(), reason, tell=tell)
+    chosen, champion = chosen_version(settings, name, version), Registry(settings, name).champion()
+    if shadowed := compare(shadow_folder(settings, name), champion, chosen):
+        tell(shadowed.sentence())
+    return promote(settings, name, chosen, champion, reason, tell=tell)

@@ -13,10 +13,10 @@ from typing import Any
 import httpx
 
 from components.errors import SettingsError, TunesmithError
-from components.params import load_params
-from components.presence import FILE, WORKERS, ServerRecord, WorkerState, read_workers
+from components.presence import WORKERS, WorkerState, read_workers
 from components.settings import Settings, export_environment, load_settings
 from components.stage import die_with_parent
+from serving.enlisting import HOME, PROCESS, enlist, model_to_follow
 from serving.registry import open_registry
 
 PATIENCE_SECONDS = 120.0
@@ -36,19 +36,10 @@ def main() -> None:
             sys.exit(1)
     try:
         settings = load_settings()
-        name = arguments.name or settings.model or _name_in_params()
-        serve(settings, name)
+        serve(settings, model_to_follow(settings, arguments.name))
     except TunesmithError as error:
         print(f"serve: {error}", file=sys.stderr)
         sys.exit(1)
-
-
-def _name_in_params() -> str:
-    if not Path("params.yaml").exists():
-        raise SettingsError(
-            "Which model? There is no params.yaml here: give its registered name with --name or TUNESMITH_MODEL."
-        )
-    return load_params().name
 
 
 def serve(settings: Settings, name: str) -> None:
@@ -60,13 +51,12 @@ def serve(settings: Settings, name: str) -> None:
     host = _free_address(settings.host, settings.port)
     open_registry(settings, name)  # in the workers it would be too late to refuse
     home = _prepare_environment(settings, name, host)
-    _enlist(name, host, settings, home)
+    enlist(name, _address(host, settings), os.getpid(), settings, home)
     threading.Thread(target=_announce, args=(name, host, settings, home), daemon=True).start()
 
     from serving.service import Tunesmith  # BentoML reads the environment when it is imported
 
     service: Any = Tunesmith  # the decorator made a bentoml.Service of the class
-    service.config["workers"] = settings.workers
     service.serve_http(host=host, port=settings.port)
 
 
@@ -105,22 +95,9 @@ def _prepare_environment(settings: Settings, name: str, host: str) -> Path:
     os.environ["BENTOML_HOME"] = str(home)
     os.environ.setdefault("BENTOML_VERBOSITY", "-1")  # errors; its greetings would hide our one line
     os.environ["TUNESMITH_MODEL"] = name
-    os.environ["TUNESMITH_SERVER_PID"] = str(os.getpid())  # the process that no worker may outlive
+    os.environ[PROCESS], os.environ[HOME] = str(os.getpid()), str(home)
     export_environment(settings)
     return home
-
-
-def _enlist(name: str, host: str, settings: Settings, home: Path) -> None:
-    """Lets promotions know of the server before a worker of it can answer.
-
-    Raises:
-        SettingsError: the home folder cannot be written.
-    """
-    record = ServerRecord.of(name, _address(host, settings), os.getpid(), settings.workers)
-    try:
-        record.write(home / FILE)
-    except OSError as error:
-        raise SettingsError(f"{home} cannot be written ({error.strerror}). Make room, or set TUNESMITH_HOME.") from None
 
 
 def _address(host: str, settings: Settings) -> str:

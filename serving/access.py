@@ -12,6 +12,7 @@ from starlette.requests import Request
 from components.api_keys import ApiKey, Role, digest, key_files, read_key
 from components.errors import SettingsError
 from serving.errors import RequestError
+from serving.quota import Quotas
 
 READ_SECONDS = 1.0
 BURST_SECONDS = 2.0
@@ -57,16 +58,23 @@ class Access:
 
     Args:
         folder: of the keys.
+        quotas: folder in which the requests of a day are counted.
         workers: of the server.
         required: whether nobody may ask while there is no folder of keys at all.
     """
 
-    def __init__(self, folder: Path, workers: int, *, required: bool) -> None:
+    def __init__(self, folder: Path, quotas: Path, workers: int, *, required: bool) -> None:
+        self._quotas = Quotas(quotas)
         self._folder, self._workers, self._required = folder, workers, required
         self._keys: dict[str, ApiKey] = {}
         self._faults: list[str] = []
         self._buckets: dict[str, Bucket] = {}
         self._stop = threading.Event()
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether who has no key is refused."""
+        return self._required
 
     def start(self) -> None:
         """Reads the keys, and goes on reading them in a thread."""
@@ -131,16 +139,22 @@ class Access:
         self._count(key)
 
     def _count(self, key: ApiKey) -> None:
-        if key.per_second is None:
-            return
-        rate = key.per_second / self._workers
+        if key.per_second is not None and (wait := self._bucket(key, key.per_second).take()):
+            raise _too_often(key, f"{key.per_second:g} times a second", wait)
+        if key.per_day is not None and (wait := self._quotas.take(key.name, key.per_day)):
+            raise _too_often(key, f"{key.per_day:,} times a day, until midnight UTC", wait)
+
+    def _bucket(self, key: ApiKey, per_second: float) -> Bucket:
+        rate = per_second / self._workers
         bucket = self._buckets.get(key.sha256)
         if bucket is None or bucket.rate != rate:
             bucket = self._buckets[key.sha256] = Bucket.full(rate)
-        wait = bucket.take()
-        if wait:
-            sentence = f"The key '{key.name}' may ask {key.per_second:g} times a second; ask again in {wait:.2g} s."
-            raise RequestError(429, sentence, {"Retry-After": str(max(1, round(wait)))})
+        return bucket
+
+
+def _too_often(key: ApiKey, often: str, wait: float) -> RequestError:
+    sentence = f"The key '{key.name}' may ask {often}; ask again in {wait:.2g} s."
+    return RequestError(429, sentence, {"Retry-After": str(max(1, round(wait)))})
 
 
 def _given(request: Request) -> str:

@@ -7,23 +7,20 @@ what it serves: that is the acknowledgement that a promotion waits for.
 
 import logging
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from components.errors import PackageError, RegistryError
-from components.package.manifest import MANIFEST, SIGNATURE, declared_files, signed_manifest
 from components.presence import WorkerState
 from serving.errors import RequestError
 from serving.metrics import Metrics
-from serving.model import ServedModel, load_model
-from serving.registry import ALIAS, Champion, Registry
+from serving.model import ServedModel
+from serving.registry import CHAMPION, Holder
+from serving.versions import Versions
 
-MAX_MANIFEST_BYTES = 2**20
 PATIENCE_SECONDS = 30.0
 """After so long with requests of the version before, the log says so."""
 REJECTED_SECONDS = 300.0
@@ -49,7 +46,7 @@ class Following:
 
 @dataclass(frozen=True)
 class _Rejection:
-    champion: Champion
+    champion: Holder
     reason: str
     until: float
     """On the clock of time.monotonic()."""
@@ -63,35 +60,25 @@ class Follower:
         following: what came of the last look.
 
     Args:
-        registry: where the alias is.
-        scratch: folder for what is being fetched.
-        trusted: folder of public keys.
-        max_batch: largest inference.
+        versions: from where they are taken.
         metrics: told of every look and every version.
         tell: told after every look what this worker serves; raises OSError where that cannot be written.
     """
 
-    def __init__(
-        self,
-        registry: Registry,
-        scratch: Path,
-        trusted: Path,
-        max_batch: int,
-        metrics: Metrics,
-        tell: Callable[[WorkerState], None],
-    ) -> None:
+    def __init__(self, versions: Versions, metrics: Metrics, tell: Callable[[WorkerState], None]) -> None:
         self.model: ServedModel | None = None
         self.following = Following()
-        self._registry = registry
-        self._scratch = scratch
-        self._trusted = trusted
-        self._max_batch = max_batch
+        self._versions = versions
         self._metrics = metrics
         self._tell = tell
         self._looks = 0
-        self._served: Champion | None = None
+        self._served: Holder | None = None
         self._rejection: _Rejection | None = None
         self._stop = threading.Event()
+
+    def version(self) -> int | None:
+        """Of the model that answers."""
+        return self.model.version if self.model else None
 
     def start(self, poll_seconds: float) -> None:
         """Looks every so many seconds, from then on."""
@@ -134,7 +121,7 @@ class Follower:
         """Asks for the champion once, and takes it if it is another. Never raises: see ``following``."""
         before = self.following.error
         try:
-            champion = self._registry.champion()
+            champion = self._versions.registry.holder(CHAMPION)
             if not self._is_rejected(champion):
                 self._take(champion)
             self._note(self._rejection.reason if self._rejection else self._absence(champion))
@@ -166,16 +153,16 @@ class Follower:
         except OSError as error:
             log.warning("What this worker serves cannot be told: %s.", error)
 
-    def _is_rejected(self, champion: Champion | None) -> bool:
+    def _is_rejected(self, champion: Holder | None) -> bool:
         rejection = self._rejection
         return rejection is not None and champion == rejection.champion and time.monotonic() < rejection.until
 
-    def _take(self, champion: Champion | None) -> None:
+    def _take(self, champion: Holder | None) -> None:
         self._rejection = None
         if champion is None or champion == self._served:
             return
         try:
-            model = self._load(champion)
+            model = self._versions.load(champion)
         except PackageError as error:
             reason = f"Version {champion.version} is rejected: {error}"
             self._rejection = _Rejection(champion, reason, time.monotonic() + REJECTED_SECONDS)
@@ -187,44 +174,14 @@ class Follower:
         while before and not before.requests.wait_for_none(PATIENCE_SECONDS):
             log.warning("Requests of version %s are still being answered.", before.version)
 
-    def _load(self, champion: Champion) -> ServedModel:
-        self._scratch.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._scratch, prefix=f"version-{champion.version}-") as name:
-            folder = Path(name)
-            fetch_package(self._registry, champion, folder, self._trusted)
-            model = load_model(folder, champion.version, self._trusted, self._max_batch)
-        if model.digest != champion.digest:
-            raise PackageError(
-                f"It holds package {model.digest[:12]}…, but {(champion.digest or 'none')[:12]}… was registered under"
-                " this version. Register the model again."
-            )
-        return model
-
-    def _absence(self, champion: Champion | None) -> str | None:
+    def _absence(self, champion: Holder | None) -> str | None:
         if champion is not None:
             return None
         if self.model is None:
-            return f"No version carries the alias {ALIAS} yet; run tunesmith promote."
-        return f"No version carries the alias {ALIAS} any more; version {self.model.version} keeps answering."
+            return f"No version carries the alias {CHAMPION} yet; run tunesmith promote."
+        return f"No version carries the alias {CHAMPION} any more; version {self.model.version} keeps answering."
 
     def _note(self, error: str | None) -> None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         self.following = Following(now, error, self._rejection.champion.version if self._rejection else None)
         self._metrics.looked(error is None)
-
-
-def fetch_package(registry: Registry, champion: Champion, folder: Path, trusted: Path) -> None:
-    """Fetches a package into an empty folder: the signed manifest first, then only what it lists, and no byte more.
-
-    Raises:
-        RegistryError: a file cannot be fetched.
-        PackageError: the manifest is not signed by a trusted key, or names a place outside the package.
-    """
-    for name in (MANIFEST, SIGNATURE):
-        registry.fetch(champion, name, folder / name, MAX_MANIFEST_BYTES)
-    for name, entry in declared_files(signed_manifest(folder, trusted)).items():
-        target = folder / name
-        if not target.resolve().is_relative_to(folder.resolve()):
-            raise PackageError(f"The manifest names {name}, which is outside the package.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        registry.fetch(champion, name, target, entry["bytes"])

@@ -56,18 +56,31 @@ class Instrumented:
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode()), *version]
             await send(message)
 
+        worker = self.worker
         try:
-            await self.app(scope, receive, counted)
+            with worker.tracing.request(scope, name) as span:
+                await self.app(scope, receive, counted)
+                if span is not None:
+                    span.set_attribute("http.response.status_code", status)
         except Exception:
             if not status:
                 raise
             # Starlette has answered 500, and raises so that somebody says why. As text: a log takes nothing but UTF-8.
-            log.error("Request %s failed.\n%s", name, encodable(traceback.format_exc()))  # noqa: TRY400
+            trace = encodable(traceback.format_exc())
+            log.error("Request %s failed.\n%s", name, trace, extra={"request_id": name})  # noqa: TRY400
         finally:
             _end(state)
-            path = scope["path"]
-            route = path if path in self._routes else "other"
-            self.worker.metrics.answered(route, status, time.perf_counter() - started)
+            self._tell(scope["path"], status, time.perf_counter() - started, name)
+
+    def _tell(self, path: str, status: int, seconds: float, name: str) -> None:
+        """Counts an answer, and logs it if the settings say so."""
+        route = path if path in self._routes else "other"
+        self.worker.metrics.answered(route, status, seconds)
+        if self.worker.settings.log_requests:
+            details = {"request_id": name, "route": route, "status": status, "seconds": round(seconds, 6)}
+            model = self.worker.follower.model
+            extra = details | {"version": model.version if model else None}
+            log.info("%s %s in %.1f ms, request %s", route, status, seconds * 1000, name, extra=extra)
 
 
 def _end(state: dict[str, Any]) -> None:

@@ -5,13 +5,16 @@ BentoML's own metrics stay off: they label by the path that was asked for, so a 
 
 import contextlib
 import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -69,6 +72,32 @@ class Metrics:
         self._log_failures = Counter(
             "tunesmith_log_failures", "Attempts to write the prediction log that the disk refused.", registry=registry
         )
+        self._samples = Counter("tunesmith_logged_samples", "Samples in the prediction log.", registry=registry)
+        self._summaries = Gauge(
+            "tunesmith_input_summary_sum",
+            "Sum over those samples of each number that says what a sample is like.",
+            ["summary"],
+            multiprocess_mode="sum",
+            registry=registry,
+        )
+        self._labels = Counter(
+            "tunesmith_labels", "Those samples, by the class that was answered.", ["label"], registry=registry
+        )
+        self._confidence = Histogram(
+            "tunesmith_confidence", "Their largest probabilities.", buckets=CONFIDENCE_BUCKETS, registry=registry
+        )
+        self._shadow = Counter(
+            "tunesmith_shadow_samples",
+            "Samples that the challenger answered in the shadow: as the champion had, otherwise, or not at all.",
+            ["result"],
+            registry=registry,
+        )
+        self._canary = Counter(
+            "tunesmith_canary_requests",
+            "Requests that the challenger was asked as a canary: answered or failed; and how often it was returned.",
+            ["result"],
+            registry=registry,
+        )
         self._registry = registry
 
     def answered(self, route: str, status: int, seconds: float) -> None:
@@ -99,9 +128,36 @@ class Metrics:
         """Samples are not in the prediction log, and will not be."""
         self._unlogged.inc(samples)
 
+    def logged(
+        self, samples: int, summaries: Mapping[str, float], labels: Mapping[str, int], confidences: Iterable[float]
+    ) -> None:
+        """Samples are in the prediction log.
+
+        Args:
+            samples: how many.
+            summaries: the sum of each over the samples.
+            labels: how many samples were answered with each; empty for values.
+            confidences: of each sample; empty for values.
+        """
+        self._samples.inc(samples)
+        for name, total in summaries.items():
+            self._summaries.labels(name).inc(total)
+        for label, count in labels.items():
+            self._labels.labels(label).inc(count)
+        for confidence in confidences:
+            self._confidence.observe(confidence)
+
     def log_failed(self) -> None:
         """The prediction log could not be written; it is tried again."""
         self._log_failures.inc()
+
+    def shadowed(self, result: Literal["agreed", "differed", "failed"], samples: int) -> None:
+        """Samples were answered in the shadow."""
+        self._shadow.labels(result).inc(samples)
+
+    def canaried(self, result: Literal["answered", "failed", "returned"]) -> None:
+        """The challenger was asked a request, or is asked none any more."""
+        self._canary.labels(result).inc()
 
     def exposition(self) -> bytes:
         """All workers' measures in Prometheus' text format; this process' alone where no folder is shared."""

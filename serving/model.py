@@ -16,6 +16,7 @@ from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
 from components.package.model import REFERENCE
 from components.package.reference import DriftReference
 from serving.decoding import Decoder, build_decoder
+from serving.explaining import Explainer, build_explainer
 from serving.requests import Requests
 
 
@@ -42,6 +43,8 @@ class ServedModel:
         signature: what the graph takes and gives.
         since: UTC, ISO 8601: when it was loaded.
         decoder: from requests to what the graph takes.
+        explainer: says what of a sample mattered.
+        card: the model card, in Markdown.
         reference: how the validation split looked to the graph.
         session: the graph, on one thread.
         requests: that are being answered from it.
@@ -52,6 +55,8 @@ class ServedModel:
     signature: ModelSignature
     since: str
     decoder: Decoder
+    explainer: Explainer
+    card: str
     reference: DriftReference
     session: ort.InferenceSession
     requests: Requests = field(default_factory=Requests)
@@ -84,9 +89,18 @@ def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> Ser
         session = open_graph(package.graph)
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"ONNX Runtime cannot open the graph: {error}") from None
-    since = datetime.now(UTC).isoformat(timespec="seconds")
-    reference = _reference(folder)
-    model = ServedModel(version, digest, package.signature, since, build_decoder(package), reference, session)
+    decoder = build_decoder(package)
+    model = ServedModel(
+        version=version,
+        digest=digest,
+        signature=package.signature,
+        since=datetime.now(UTC).isoformat(timespec="seconds"),
+        decoder=decoder,
+        explainer=build_explainer(decoder),
+        card=package.card(),
+        reference=_reference(folder),
+        session=session,
+    )
     check_golden(model, package.golden, max_batch)
     return model
 

@@ -7,7 +7,8 @@ all samples at once, and writes a Parquet file; a worker that is killed loses wh
 import logging
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from components.contracts import ClassTarget, Target, ValueTarget
 from components.predictions import prediction_columns
 from components.rolling import RollingParquet
-from components.tasks.summaries import summarise
+from components.tasks.summaries import summarise, summary_names
 from serving.metrics import Metrics
 from serving.model import Inferred, ServedModel
 
@@ -104,7 +105,10 @@ class PredictionLog:
         if not waiting:
             return
         try:
-            self._files.write(_table(waiting, keep_inputs=self._inputs), datetime.now(UTC))
+            tables = [(model, _rows(model, group, self._inputs)) for model, group in _by_model(waiting)]
+            self._files.write(_together(tables), datetime.now(UTC))
+            for model, table in tables:
+                self._measure(model, table)
         except OSError as error:
             log.warning("The prediction log cannot be written: %s. It is tried again.", error)
             self._metrics.log_failed()
@@ -116,12 +120,25 @@ class PredictionLog:
             self._queue.popleft()
             self._written += each.bytes
 
+    def _measure(self, model: ServedModel, table: "pa.Table") -> None:
+        """Tells the metrics what the samples are like, and what was answered."""
+        names = summary_names(model.signature.inputs)
+        sums = table["summary"].combine_chunks().flatten().to_numpy().reshape(len(table), len(names)).sum(axis=0)
+        is_classes = isinstance(model.signature.target, ClassTarget)
+        labels = Counter(table["label"].to_pylist()) if is_classes else Counter[str]()
+        confidences = table["confidence"].to_pylist() if is_classes else []
+        self._metrics.logged(len(table), dict(zip(names, sums.tolist(), strict=True)), labels, confidences)
 
-def _table(answered: list[Answered], *, keep_inputs: bool) -> "pa.Table":
+
+def _by_model(answered: list[Answered]) -> Iterator[tuple[ServedModel, list[Answered]]]:
+    for model, group in groupby(answered, key=lambda each: each.model):
+        yield model, list(group)
+
+
+def _together(tables: list[tuple[ServedModel, "pa.Table"]]) -> "pa.Table":
     import pyarrow as pa
 
-    parts = [_rows(model, list(group), keep_inputs) for model, group in groupby(answered, key=lambda each: each.model)]
-    return pa.concat_tables(parts)
+    return pa.concat_tables([table for _, table in tables])
 
 
 def _rows(model: ServedModel, answered: list[Answered], keep_inputs: bool) -> "pa.Table":

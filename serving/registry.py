@@ -1,4 +1,4 @@
-"""Which version is champion, and the files of its package: read from the registry without MLflow's library.
+"""Which version carries an alias, and the files of its package: read from the registry without MLflow's library.
 
 An MLflow server is asked over its REST interface, the embedded registry is the SQLite file that MLflow writes.
 """
@@ -6,7 +6,7 @@ An MLflow server is asked over its REST interface, the embedded registry is the 
 import contextlib
 import shutil
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, unquote, urlsplit
@@ -16,34 +16,47 @@ import httpx
 from components.errors import RegistryError, SettingsError
 from components.settings import Settings
 
-ALIAS = "champion"
-DIGEST = "digest"
-"""Tag that holds the digest of a version's package."""
-CHAMPION = """
-    SELECT v.version, v.creation_time, COALESCE(v.storage_location, v.source), t.value
+CHAMPION, CHALLENGER = "champion", "challenger"
+"""Aliases: of the version that answers, and of the one that was registered last."""
+DIGEST, CANARY = "digest", "canary_share"
+"""Tags: the digest of a version's package, and the share of requests that it answers while it is no champion."""
+HOLDER = """
+    SELECT v.version, v.creation_time, COALESCE(v.storage_location, v.source), t.value, c.value
     FROM registered_model_aliases AS a
     JOIN model_versions AS v ON v.name = a.name AND v.version = a.version
     LEFT JOIN model_version_tags AS t ON t.name = v.name AND t.version = v.version AND t.key = ?
+    LEFT JOIN model_version_tags AS c ON c.name = v.name AND c.version = v.version AND c.key = ?
     WHERE a.name = ? AND a.alias = ?
 """
 TIMEOUT_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class Champion:
-    """The version that carries the alias; equal only to itself, even where a registry was made anew.
+class Holder:
+    """A version that carries an alias; equal only to itself, even where a registry was made anew.
 
     Attributes:
         version: of the registered model.
         created: milliseconds since 1970.
         location: where its package lies.
         digest: of the package that was registered; None: not registered by tunesmith.
+        canary: share of requests that it is to answer while it is no champion, as somebody has written it.
     """
 
     version: int
     created: int
     location: str
     digest: str | None
+    canary: str | None = field(default=None, compare=False)
+
+    @property
+    def canary_share(self) -> float:
+        """The same as a number, from 0 to 1; what is no such number is 0."""
+        try:
+            share = float(self.canary or 0)
+        except ValueError:
+            return 0.0
+        return share if 0 <= share <= 1 else 0.0
 
 
 class Registry(Protocol):
@@ -52,10 +65,10 @@ class Registry(Protocol):
     address: str
     """Where it is, without credentials."""
 
-    def champion(self) -> Champion | None:
-        """The version that carries the alias; None: none does."""
+    def holder(self, alias: str) -> Holder | None:
+        """The version that carries an alias; None: none does."""
 
-    def fetch(self, champion: Champion, file: str, target: Path, max_bytes: int) -> None:
+    def fetch(self, holder: Holder, file: str, target: Path, max_bytes: int) -> None:
         """Copies one file of the package to ``target``, which must not exist; a larger file is an error."""
 
 
@@ -90,7 +103,7 @@ class SqliteRegistry:
         self._path = path
         self._name = name
 
-    def champion(self) -> Champion | None:
+    def holder(self, alias: str) -> Holder | None:
         """See Registry."""
         if not self._path.exists():
             return None  # nothing was ever tracked here
@@ -98,30 +111,30 @@ class SqliteRegistry:
             with contextlib.closing(
                 sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True, timeout=TIMEOUT_SECONDS)
             ) as connection:
-                row = connection.execute(CHAMPION, (DIGEST, self._name, ALIAS)).fetchone()
+                row = connection.execute(HOLDER, (DIGEST, CANARY, self._name, alias)).fetchone()
         except sqlite3.Error as error:
             raise RegistryError(f"The registry {self._path} cannot be read: {error}.") from None
-        return Champion(*row) if row else None
+        return Holder(*row) if row else None
 
-    def fetch(self, champion: Champion, file: str, target: Path, max_bytes: int) -> None:
+    def fetch(self, holder: Holder, file: str, target: Path, max_bytes: int) -> None:
         """See Registry."""
-        source = _local_folder(champion) / file
+        source = _local_folder(holder) / file
         try:
             if source.stat().st_size > max_bytes:
                 raise RegistryError(f"{source} is larger than {max_bytes} bytes.")
             shutil.copyfile(source, target)
         except FileNotFoundError as error:
-            raise RegistryError(f"Version {champion.version} lacks a file: {error.filename}.") from None
+            raise RegistryError(f"Version {holder.version} lacks a file: {error.filename}.") from None
 
 
-def _local_folder(champion: Champion) -> Path:
-    parts = urlsplit(champion.location)
+def _local_folder(holder: Holder) -> Path:
+    parts = urlsplit(holder.location)
     if parts.scheme not in ("", "file"):
         raise RegistryError(
-            f"The package of version {champion.version} lies at {champion.location}, which is not on this machine;"
+            f"The package of version {holder.version} lies at {holder.location}, which is not on this machine;"
             " set TUNESMITH_TRACKING_URI to the address of the MLflow server that has it."
         )
-    return Path(unquote(parts.path)) if parts.scheme else Path(champion.location)
+    return Path(unquote(parts.path)) if parts.scheme else Path(holder.location)
 
 
 class RestRegistry:
@@ -134,24 +147,24 @@ class RestRegistry:
         self._client = httpx.Client(base_url=address, headers=headers, timeout=TIMEOUT_SECONDS)
         self._name = name
 
-    def champion(self) -> Champion | None:
+    def holder(self, alias: str) -> Holder | None:
         """See Registry."""
         try:
             response = self._client.get(
-                "/api/2.0/mlflow/registered-models/alias", params={"name": self._name, "alias": ALIAS}
+                "/api/2.0/mlflow/registered-models/alias", params={"name": self._name, "alias": alias}
             )
             answer: Any = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise RegistryError(f"The registry {self.address} cannot be asked: {_said(error)}.") from None
         if response.status_code == httpx.codes.OK:
-            return _champion(answer["model_version"])
+            return _holder(answer["model_version"])
         if answer.get("error_code") in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None  # MLflow's answers to an unknown model and to an alias that nobody carries
         raise RegistryError(f"The registry {self.address} answers {response.status_code}: {str(answer)[:300]}.")
 
-    def fetch(self, champion: Champion, file: str, target: Path, max_bytes: int) -> None:
+    def fetch(self, holder: Holder, file: str, target: Path, max_bytes: int) -> None:
         """See Registry."""
-        query = {"name": self._name, "version": str(champion.version), "path": file}
+        query = {"name": self._name, "version": str(holder.version), "path": file}
         try:
             with self._client.stream("GET", "/model-versions/get-artifact", params=query) as response:
                 if response.status_code != httpx.codes.OK:
@@ -161,12 +174,18 @@ class RestRegistry:
                     )
                 _save(response, target, max_bytes)
         except httpx.HTTPError as error:
-            raise RegistryError(f"{file} of version {champion.version} could not be fetched: {_said(error)}.") from None
+            raise RegistryError(f"{file} of version {holder.version} could not be fetched: {_said(error)}.") from None
 
 
-def _champion(found: dict[str, Any]) -> Champion:
+def _holder(found: dict[str, Any]) -> Holder:
     tags = {tag["key"]: tag["value"] for tag in found.get("tags", [])}
-    return Champion(int(found["version"]), int(found["creation_timestamp"]), str(found["source"]), tags.get(DIGEST))
+    return Holder(
+        version=int(found["version"]),
+        created=int(found["creation_timestamp"]),
+        location=str(found["source"]),
+        digest=tags.get(DIGEST),
+        canary=tags.get(CANARY),
+    )
 
 
 def _save(response: httpx.Response, target: Path, max_bytes: int) -> None:

@@ -1,9 +1,7 @@
 """The BentoML service: its processes, its probes, and the Starlette application that answers."""
 
-import logging
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 import bentoml
@@ -13,6 +11,8 @@ from starlette.exceptions import HTTPException
 from components.settings import load_settings
 from components.stage import die_with_parent
 from serving.app import build_app
+from serving.enlisting import server_of_this_worker
+from serving.logs import begin_logging
 from serving.worker import Worker
 
 app = build_app()
@@ -39,6 +39,7 @@ class WithoutTimers(bentoml.Service[Any]):  # type: ignore[misc]
     metrics={"enabled": False},  # our own are in serving.metrics, which says why
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
+    workers=load_settings().workers,
 )
 @bentoml.asgi_app(app)
 class Tunesmith:
@@ -50,12 +51,12 @@ class Tunesmith:
     async def start(self) -> None:
         """Begins to follow the registry."""
         die_with_parent()
-        if os.getppid() != int(os.environ["TUNESMITH_SERVER_PID"]):  # it died before it could be followed
-            sys.exit(1)
-        logging.getLogger("tunesmith").setLevel(logging.INFO)
         settings = load_settings()
-        name = settings.model or ""  # serving.__main__ sees to it that there is one
-        app.worker = Worker(settings, name, Path(os.environ["BENTOML_HOME"]))
+        begin_logging(settings.log_format)
+        server = server_of_this_worker(settings)
+        if os.getppid() != server.process:  # it died before it could be followed
+            sys.exit(1)
+        app.worker = Worker(settings, server.model, server.home)
         await app.worker.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]

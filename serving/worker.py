@@ -8,15 +8,21 @@ from pathlib import Path
 from components.predictions import predictions_folder
 from components.rolling import RollingParquet
 from components.settings import Settings
+from components.shadow import shadow_folder
 from serving.access import Access
 from serving.batching import Batcher
 from serving.body import BodyReader
+from serving.canary import Canary
+from serving.challenger import Challenger
 from serving.feedback import Feedback
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.predictions import PredictionLog
 from serving.registry import open_registry
+from serving.shadow import Shadow
 from serving.states import States
+from serving.tracing import NoTracing, Tracing
+from serving.versions import Versions
 
 DECODING_THREADS = 2
 """Pictures are decoded beside the event loop, and so many at once: each may take 100 MB while it is."""
@@ -31,8 +37,13 @@ class Worker:
         home: folder of the server.
 
     Attributes:
+        challenger: the version that was registered last, where it has something to do.
+        canary: decides whether it answers a request.
+        shadow: compares it with the champion.
         log: what was answered; written only where the settings say so.
         feedback: what people say that the answer should have been.
+        tracing: of its requests.
+        explaining: held while an answer is explained.
         access: who may ask.
     """
 
@@ -45,28 +56,33 @@ class Worker:
         self.decoding = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decoding")
         self.registry = open_registry(settings, name)
         self.states = States(home, settings.workers)
-        self.follower = Follower(
-            self.registry,
-            home / "fetched",
-            settings.public_keys,
-            settings.max_batch,
-            self.metrics,
-            self.states.tell,
+        versions = Versions(self.registry, home / "fetched", settings.public_keys, settings.max_batch)
+        self.follower = Follower(versions, self.metrics, self.states.tell)
+        self.challenger = Challenger(versions, self.follower.version, settings.shadow_share)
+        budgets = settings.canary_errors, settings.canary_slowdown
+        self.canary = Canary(self.challenger, home, *budgets, self.metrics)
+        self.shadow = Shadow(
+            RollingParquet(shadow_folder(settings, name), settings.log_days), self.metrics, settings.shadow_share
         )
-
         self.log = PredictionLog(
             RollingParquet(predictions_folder(settings, name), settings.log_days),
             self.metrics,
             inputs=settings.log_inputs,
         )
         self.feedback = Feedback(settings, name)
-        self.access = Access(settings.key_folder, settings.workers, required=settings.keys_are_required)
+        self.tracing = Tracing(settings.traces, name) if settings.traces else NoTracing()
+        self.explaining = asyncio.Lock()
+        self.access = Access(
+            settings.key_folder, settings.home / "quotas", settings.workers, required=settings.keys_are_required
+        )
 
     async def start(self) -> None:
         """Looks at the registry, then begins to follow it: a worker takes no request before it has looked once."""
         await asyncio.to_thread(self.access.start)
         await asyncio.to_thread(self.follower.look)
         self.follower.start(self.settings.poll_seconds)
+        self.challenger.start(self.settings.poll_seconds, self.canary.look)
+        self.shadow.start()
         if self.settings.log_predictions:
             self.log.start()
         gc.collect()
@@ -76,8 +92,11 @@ class Worker:
         """Ends the threads, once every request was answered."""
         self.access.stop()
         self.follower.stop()
+        self.challenger.stop()
         await self.batcher.close()
         await asyncio.to_thread(self.decoding.shutdown)
         if self.settings.log_predictions:
             await asyncio.to_thread(self.log.stop)
+        await asyncio.to_thread(self.tracing.stop)
+        await asyncio.to_thread(self.shadow.stop)
         await asyncio.to_thread(self.feedback.stop)

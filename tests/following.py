@@ -7,8 +7,10 @@ from components.settings import Settings
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import Registry
+from serving.versions import Versions
 
 
 def follower_of(registry: Registry, settings: Settings, scratch: Path, max_batch: int = 16) -> Follower:
     """Follows a registry; it has not looked yet."""
-    return Follower(registry, scratch, settings.public_keys, max_batch, Metrics(), list[WorkerState]().append)
+    versions = Versions(registry, scratch, settings.public_keys, max_batch)
+    return Follower(versions, Metrics(), list[WorkerState]().append)

@@ -124,6 +124,17 @@ class ModelPackage:
                 "older release made the champion, under another name in params.yaml."
             ) from None
 
+    def card(self) -> str:
+        """The model card, in Markdown.
+
+        Raises:
+            PackageError: it is missing, or no text.
+        """
+        try:
+            return (self.folder / CARD).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise PackageError(f"The package's {CARD} cannot be read: {error}") from None
+
     def metrics(self) -> dict[str, Any]:
         """The held-out measures, as evaluate wrote them."""
         metrics: dict[str, Any] = read_json(self.folder / METRICS)

@@ -5,6 +5,7 @@ MLflow itself is imported on first use (it takes seconds), never by importing th
 
 from components.registry.connection import connect, experiment_id, telling
 from components.registry.models import (
+    CANARY,
     CHALLENGER,
     CHAMPION,
     COMPLETE,
@@ -18,6 +19,7 @@ from components.registry.models import (
 from components.registry.peek import peek
 
 __all__ = [
+    "CANARY",
     "CHALLENGER",
     "CHAMPION",
     "COMPLETE",

@@ -24,6 +24,8 @@ GRAPH_TAG = "graph"
 """Tag with the sha256 of the version's ONNX graph: the same in two versions that answer alike."""
 ROLLED_BACK = "rolled_back"
 """Tag of a version that a rollback has taken away, with the reason, until it is champion again."""
+CANARY = "canary_share"
+"""Tag with the share of requests that servers let a challenger answer."""
 COMPLETE = "complete"
 """Tag that register sets last: a version without it is finished by the next call."""
 

@@ -16,6 +16,7 @@ from components.settings import Settings
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
+from serving.versions import Versions
 from tests.serving.running import free_port, running, wait_for
 from tests.serving.test_follow import change_a_golden_answer
 from tests.serving.test_swap import ONE, Load
@@ -145,7 +146,8 @@ def test_a_request_in_flight_holds_the_acknowledgement_back(shelf: Shelf, tmp_pa
     shelf.promote(first)
     said: list[WorkerState] = []
     registry = open_registry(shelf.settings, NAME)
-    follower = Follower(registry, tmp_path / "scratch", shelf.settings.public_keys, 16, Metrics(), said.append)
+    versions = Versions(registry, tmp_path / "scratch", shelf.settings.public_keys, 16)
+    follower = Follower(versions, Metrics(), said.append)
     follower.look()
     request = follower.begin_request()
     shelf.promote(second)

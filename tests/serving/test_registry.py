@@ -15,8 +15,8 @@ import pytest
 from components.errors import RegistryError, SettingsError
 from components.package import verify
 from components.settings import Settings
-from serving.follow import fetch_package
-from serving.registry import Champion, open_registry
+from serving.registry import CHAMPION, Holder, open_registry
+from serving.versions import fetch_package
 from tests.following import follower_of
 from tests.package_factory import digits
 from tests.serving.running import free_port, wait_for
@@ -61,10 +61,10 @@ def mlflow_server(empty_registry: Path, tmp_path_factory: pytest.TempPathFactory
 def test_a_server_is_followed_over_rest(mlflow_server: str, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", tracking_uri=mlflow_server)
     registry = open_registry(settings, NAME)
-    assert registry.champion() is None, "no such model"
+    assert registry.holder(CHAMPION) is None, "no such model"
     shelf = Shelf(settings, tmp_path)
     first = shelf.publish(0.0)
-    assert registry.champion() is None, "no version has the alias"
+    assert registry.holder(CHAMPION) is None, "no version has the alias"
 
     shelf.promote(first)
     follower = follower_of(registry, settings, tmp_path / "scratch")
@@ -75,7 +75,7 @@ def test_a_server_is_followed_over_rest(mlflow_server: str, tmp_path: Path) -> N
     assert follower.model.version == first
     assert np.allclose(follower.model.infer(sample).answers, answers(shelf.package(0.0), sample), atol=1e-6)
 
-    champion = registry.champion()
+    champion = registry.holder(CHAMPION)
     assert champion
     (tmp_path / "fetched").mkdir()
     fetch_package(registry, champion, tmp_path / "fetched", settings.public_keys)
@@ -90,7 +90,7 @@ def test_a_server_that_is_gone_is_said_without_its_password(tmp_path: Path) -> N
     settings = Settings(home=tmp_path, tracking_uri=f"http://me:secret@127.0.0.1:{free_port()}")
     registry = open_registry(settings, NAME)
     with pytest.raises(RegistryError, match="cannot be asked") as refused:
-        registry.champion()
+        registry.holder(CHAMPION)
     assert "secret" not in str(refused.value) + registry.address
 
 
@@ -117,7 +117,7 @@ def test_the_token_is_shown_to_the_server_and_a_refusal_is_no_absence(tmp_path: 
         home=tmp_path, tracking_uri=f"http://127.0.0.1:{server.server_port}", tracking_token="let-me-in"
     )
     with pytest.raises(RegistryError, match="401"):
-        open_registry(settings, NAME).champion()
+        open_registry(settings, NAME).holder(CHAMPION)
     assert Forbidding.shown == ["Bearer let-me-in"]
     server.shutdown()
 
@@ -130,4 +130,4 @@ def test_an_address_that_cannot_be_followed_is_refused_at_once(tmp_path: Path) -
 def test_a_package_elsewhere_is_said(tmp_path: Path) -> None:
     registry = open_registry(Settings(home=tmp_path), NAME)
     with pytest.raises(RegistryError, match="not on this machine"):
-        registry.fetch(Champion(1, 0, "s3://bucket/package", None), "manifest.json", tmp_path / "m", 10)
+        registry.fetch(Holder(1, 0, "s3://bucket/package", None), "manifest.json", tmp_path / "m", 10)

@@ -1,0 +1,80 @@
+// What was answered, why, and what it should have been.
+
+import { ask } from "./ask.js";
+import { bar, found, made } from "./elements.js";
+
+const SHOWN = 10;
+
+export class Answer {
+  // input: what was asked from; fail: told what went wrong.
+  constructor(card, input, fail) {
+    Object.assign(this, { card, input, fail });
+    this.classes = card.target.kind === "classes";
+    this.truth = this.classes
+      ? made("select", { id: "truth", required: true }, made("option", { value: "" }, "…"), ...card.target.labels.map((label) => made("option", {}, label)))
+      : made("input", { id: "truth", type: "number", step: "any", required: true });
+    found("truth-place").append(this.truth);
+    found("correction").hidden = !card.feedback;
+    found("why").addEventListener("click", () => this.explain());
+    found("all").addEventListener("click", () => this.bars(Infinity));
+    found("correction").addEventListener("submit", (event) => this.correct(event));
+  }
+
+  async show(body, type) {
+    Object.assign(this, { body, type });
+    const began = performance.now();
+    const answer = await ask("predict", body, type);
+    const took = performance.now() - began;
+    this.answer = answer;
+    found("nothing").hidden = true;
+    found("answer").hidden = false;
+    found("verdict").textContent = this.classes ? answer.label : `${Number(answer.value.toPrecision(6))}`;
+    found("sure").textContent = this.classes ? percent(answer.confidence) : answer.name;
+    found("origin").textContent = `Version ${answer.version}, ${took.toFixed(0)} ms, request ${answer.request_id}.`;
+    found("explanation").replaceChildren();
+    found("thanks").textContent = "";
+    this.truth.value = "";
+    this.bars(SHOWN);
+  }
+
+  bars(most) {
+    const shares = Object.entries(this.answer.probabilities ?? {}).sort(([, one], [, other]) => other - one);
+    const shown = shares.slice(0, most).map(([label, share]) => bar(label, share, percent(share)));
+    found("shares").replaceChildren(...shown);
+    found("all").hidden = shown.length === shares.length;
+    found("all").textContent = `All ${shares.length} classes`;
+  }
+
+  async explain() {
+    await this.busy("why", async () => {
+      const { explanation } = await ask("explain?top=1", this.body, this.type);
+      const method = made("p", { className: "note" }, `Method: ${explanation.method}.`);
+      found("explanation").replaceChildren(this.input.explain(explanation), method);
+    });
+  }
+
+  async correct(event) {
+    event.preventDefault();
+    const truth = this.classes ? { label: this.truth.value } : { value: Number(this.truth.value) };
+    const button = event.submitter ?? found("correction").querySelector("button");
+    await this.busy(button, async () => {
+      const kept = await ask("feedback", JSON.stringify({ request_id: this.answer.request_id, ...truth }), "application/json");
+      found("thanks").textContent = `Thank you: it is kept for the answer of version ${kept.version}.`;
+    });
+  }
+
+  async busy(button, work) {
+    const pressed = typeof button === "string" ? found(button) : button;
+    pressed.disabled = true;
+    try {
+      this.fail(null);
+      await work();
+    } catch (error) {
+      this.fail(error);
+    } finally {
+      pressed.disabled = false;
+    }
+  }
+}
+
+const percent = (share) => `${(share * 100).toFixed(1)} %`;

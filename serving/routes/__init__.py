@@ -1,0 +1,1 @@
+"""What is answered under which path; what the routes need is the Worker in ``app.state.worker``."""

@@ -1,0 +1,201 @@
+"""The challenger on a real server: in the shadow, as a canary that is sent back, and on recorded requests."""
+
+import asyncio
+import json
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, NoReturn
+
+import httpx
+import numpy as np
+import pytest
+
+from components.errors import DataError, RegistryError
+from components.predictions import predictions_folder
+from components.registry import CANARY, CHALLENGER
+from components.replay import replay
+from components.shadow import compare, shadow_folder
+from flows.candidate_commands import set_canary, shadowed
+from serving.app import build_app
+from serving.canary import Canary
+from serving.challenger import Challenger
+from serving.metrics import Metrics
+from serving.registry import open_registry
+from serving.versions import Versions
+from serving.worker import Worker
+from tests.package_factory import digits
+from tests.serving.running import Running, running, wait_for
+from tests.serving.test_swap import ONE
+from tests.shelf import NAME, Shelf, answers
+
+SAMPLES = np.ascontiguousarray(digits().inputs[:40])
+BIAS = 3.0
+"""So much towards one class that some answers change."""
+
+
+@pytest.fixture
+def candidates(shelf: Shelf) -> Shelf:
+    """A champion, version 1, and a challenger, version 2, which answers otherwise at times."""
+    shelf.promote(shelf.publish(0.0))
+    shelf.registry.set_alias(CHALLENGER, shelf.publish(BIAS))
+    return shelf
+
+
+def ask_each(server: Running, headers: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    kind = {"Content-Type": "application/json", **(headers or {})}
+    return [
+        server.post("/predict", json.dumps({"inputs": sample.tolist()}).encode(), kind).json() for sample in SAMPLES
+    ]
+
+
+def differing(shelf: Shelf) -> int:
+    one, other = (answers(shelf.package(bias), SAMPLES).argmax(axis=1) for bias in (0.0, BIAS))
+    return int((one != other).sum())
+
+
+def test_what_the_challenger_does_in_the_shadow_is_told(candidates: Shelf, tmp_path: Path) -> None:
+    settings = candidates.settings
+    assert 0 < differing(candidates) < len(SAMPLES), "else this says nothing"
+    with running(settings, tmp_path, shadow_share=1.0) as server:
+        wait_for(lambda: server.model()["challenger"]["version"] == 2, "the challenger")
+        assert {answer["version"] for answer in ask_each(server)} == {1}, "nobody hears the shadow"
+        folder = shadow_folder(settings, NAME)
+        wait_for(lambda: (found := compare(folder, 1, 2)) is not None and found.samples == 40, "the comparisons")
+        told = server.get("/metrics").text
+    found = shadowed(settings, NAME, None)
+    assert found.agreement == 1 - differing(candidates) / len(SAMPLES)
+    assert sum(change.samples for change in found.changes) == differing(candidates)
+    assert found.champion_ms > 0 < found.challenger_ms
+    assert "version 2 answered 40 samples" in found.sentence()
+    assert f'tunesmith_shadow_samples_total{{result="differed"}} {differing(candidates)}.0' in told
+    with pytest.raises(RegistryError, match="TUNESMITH_SHADOW_SHARE"):
+        shadowed(settings, NAME, 1)
+
+
+def test_a_canary_answers_a_share_of_the_callers_the_same_each_time(candidates: Shelf, tmp_path: Path) -> None:
+    settings = candidates.settings
+    with running(settings, tmp_path) as server:
+        assert {answer["version"] for answer in ask_each(server)} == {1}
+        assert "answers 0.5 of the requests" in set_canary(settings, NAME, 0.5, None)
+        wait_for(lambda: server.model()["challenger"]["canary_share"] == 0.5, "the canary")
+        by_caller = {}
+        for caller in range(60):
+            asked = [server.post("/predict", *sticky(f"caller {caller}")).json() for _ in "abc"]
+            versions = {answer["version"] for answer in asked}
+            assert len(versions) == 1, "a caller has the same version each time"
+            by_caller[caller] = versions.pop()
+        assert 12 < Counter(by_caller.values())[2] < 48
+        chosen = next(caller for caller, version in by_caller.items() if version == 2)
+        response = server.post("/predict", *sticky(f"caller {chosen}"))
+        assert response.headers["x-model-version"] == "2"
+        expected = answers(candidates.package(BIAS), SAMPLES[:1])[0]
+        assert np.allclose(list(response.json()["probabilities"].values()), expected, atol=2e-6)
+        assert "answers no request" in set_canary(settings, NAME, 0, None)
+        wait_for(lambda: server.post("/predict", *sticky(f"caller {chosen}")).json()["version"] == 1, "the end of it")
+    with pytest.raises(RegistryError, match="is the champion"):
+        set_canary(settings, NAME, 0.5, 1)
+
+
+def sticky(caller: str) -> tuple[bytes, dict[str, str]]:
+    body, headers = ONE
+    return body, {**headers, "X-Sticky-Key": caller}
+
+
+def canary_of(shelf: Shelf, folder: Path, **budgets: float) -> Canary:
+    """A canary that is to answer everything."""
+    shelf.registry.set_tag(2, CANARY, "1")
+    registry = open_registry(shelf.settings, NAME)
+    versions = Versions(registry, folder / "scratch", shelf.settings.public_keys, 16)
+    challenger = Challenger(versions, lambda: 1, 0.0)
+    challenger.look()
+    assert challenger.fault is None
+    return Canary(challenger, folder, **{"errors": 0.01, "slowdown": 1.5, **budgets}, metrics=Metrics())
+
+
+def test_a_canary_that_errs_is_sent_back_and_every_worker_hears_of_it(candidates: Shelf, tmp_path: Path) -> None:
+    canary, other = canary_of(candidates, tmp_path), canary_of(candidates, tmp_path)
+    model = canary.choose("anybody")
+    assert model is not None
+    assert model.version == 2
+    canary.ended(model, None)
+    assert canary.choose("anybody") is model, "one error of a hundred requests is within the budget"
+    canary.ended(model, None)
+    assert canary.choose("anybody") is None
+    assert canary.returned is not None
+    assert "failed at 2 of 2" in canary.returned.reason
+    assert other.choose("anybody") is not None
+    other.look()
+    assert other.choose("anybody") is None
+
+
+def test_a_slow_canary_is_sent_back(candidates: Shelf, tmp_path: Path) -> None:
+    canary = canary_of(candidates, tmp_path)
+    model = canary.choose("anybody")
+    assert model is not None
+    for _ in range(60):
+        canary.answered(0.010)
+        canary.ended(model, 0.014)
+    assert canary.choose("anybody") is model, "1.4 × is allowed"
+    for _ in range(200):
+        canary.ended(model, 0.016)
+    assert canary.choose("anybody") is None
+    assert canary.returned is not None
+    assert "1.60 × the champion's time; 1.5 × is allowed" in canary.returned.reason
+
+
+class Broken:
+    """A graph that fails once it was proven."""
+
+    def run(self, *_: object) -> NoReturn:
+        raise RuntimeError("no such operator")
+
+
+def test_what_a_canary_fails_at_is_answered_by_the_champion(candidates: Shelf, tmp_path: Path) -> None:
+    candidates.registry.set_tag(2, CANARY, "1")
+    body, headers = ONE
+
+    async def ask_twice() -> tuple[Worker, list[httpx.Response]]:
+        app = build_app()
+        app.worker = worker = Worker(candidates.settings, NAME, tmp_path / "server")
+        await worker.start()
+        while worker.challenger.model is None:
+            await asyncio.sleep(0.05)
+        worker.challenger.model = replace(worker.challenger.model, session=Broken())
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+            answered = [await client.post("/predict", content=body, headers=headers) for _ in "ab"]
+            answered.append(await client.post("/predict", content=b"[]", headers=headers))
+        await worker.stop()
+        return worker, answered
+
+    worker, (first, second, refused) = asyncio.run(ask_twice())
+    for answer in (first, second):
+        assert (answer.status_code, answer.json()["version"], answer.headers["x-model-version"]) == (200, 1, "1")
+    assert refused.status_code == 422, "what the champion refuses, too, is no failure"
+    assert worker.canary.returned is not None
+    assert "failed at 2 of 2" in worker.canary.returned.reason
+    assert worker.follower.model
+    assert worker.follower.model.requests.wait_for_none(0.1)
+
+
+def test_a_replay_tells_what_would_change(candidates: Shelf, tmp_path: Path) -> None:
+    settings = candidates.settings
+    with running(settings, tmp_path, log_inputs=True) as server:
+        answered = ask_each(server)
+        truth = json.dumps({"request_id": answered[0]["request_id"], "label": answered[0]["label"]}).encode()
+        assert server.post("/feedback", truth, {"Content-Type": "application/json"}).status_code == 201
+    until = datetime.now(UTC) + timedelta(seconds=1)
+    seen: list[int] = []
+    found = replay(settings, NAME, 2, until - timedelta(hours=1), until, seen.append)
+    assert found.samples == sum(seen) == len(SAMPLES)
+    assert found.answered_by == {1: len(SAMPLES)}
+    assert found.agreement == 1 - differing(candidates) / len(SAMPLES)
+    assert sum(change.samples for change in found.changes) == differing(candidates)
+    assert found.corrected is not None
+    assert (found.corrected.samples, found.corrected.before) == (1, 1.0)
+    same = replay(settings, NAME, 1, until - timedelta(hours=1), until)
+    assert (same.agreement, same.changes) == (1.0, ())
+    with pytest.raises(DataError, match="TUNESMITH_LOG_INPUTS"):
+        replay(settings, NAME, 2, until - timedelta(days=9), until - timedelta(days=8))
+    assert any(predictions_folder(settings, NAME).rglob("*.parquet"))
