@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from components.rolling import now, tables
+from components.rolling import each_table, now, tables
 from components.settings import Settings
 
 if TYPE_CHECKING:
@@ -84,23 +84,30 @@ def read(
     """
     import pyarrow as pa
 
-    return pa.concat_tables([columns.empty_table(), *blocks(folder, columns, since, until)])
+    found = [_within(table, columns, since, until) for table in tables(folder, since, until)]
+    return pa.concat_tables([columns.empty_table(), *found])
 
 
 def blocks(
     folder: Path, columns: "pa.Schema", since: datetime | None = None, until: datetime | None = None
 ) -> Iterator["pa.Table"]:
-    """The same, a file at a time, so that any number of rows can be walked through."""
+    """The same, a file at a time, so that any number of rows can be walked through.
+
+    Files that are merged meanwhile are left out: walk through a time that has ended.
+    """
+    for table in each_table(folder, since, until):
+        yield _within(table, columns, since, until)
+
+
+def _within(table: "pa.Table", columns: "pa.Schema", since: datetime | None, until: datetime | None) -> "pa.Table":
     import pyarrow as pa
     import pyarrow.compute as pc
 
     kind = columns.field("time").type
-    for table in tables(folder, since, until):
-        for bound, holds in ((since, pc.greater_equal), (until, pc.less)):
-            if bound is not None:
-                table = table.filter(holds(table["time"], pa.scalar(bound, kind)))  # noqa: PLW2901
-        if table.num_rows:
-            yield table
+    for bound, holds in ((since, pc.greater_equal), (until, pc.less)):
+        if bound is not None:
+            table = table.filter(holds(table["time"], pa.scalar(bound, kind)))
+    return table
 
 
 def answered_by(folder: Path, request_id: str, sample: int) -> int | None:

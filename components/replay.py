@@ -11,20 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from components.contracts import (
-    TOKENIZER,
-    CategoricalColumn,
-    ClassTarget,
-    ImageInputs,
-    Inputs,
-    Record,
-    RowInputs,
-    TextInputs,
-)
+from components.contracts import ClassTarget, Record
 from components.errors import DataError
-from components.files import file_sha256
 from components.inference import answers, open_graph
 from components.package import ModelPackage
+from components.package.reading import reading_of
 from components.predictions import (
     blocks,
     feedback_columns,
@@ -194,33 +185,13 @@ class Candidate:
             return
         self._registry.download(version, self._scratch / str(version))
         other = ModelPackage.read(self._scratch / str(version))
-        if self._read(self._package) != self._read(other) or self.is_classes != isinstance(
-            other.signature.target, ClassTarget
-        ):
+        if reading_of(self._package) != reading_of(other):
             raise DataError(
                 f"Version {version} had answered, and reads its inputs otherwise than the candidate (another size, "
                 "vocabulary, or other columns), so what its graph was given means nothing to the candidate. Replay a "
                 "time in which a version with the same inputs answered."
             )
         self._known.add(version)
-
-    def _read(self, package: ModelPackage) -> object:
-        tokenizer = package.folder / TOKENIZER
-        return meaning(package.inputs), file_sha256(tokenizer) if tokenizer.exists() else None
-
-
-def meaning(inputs: Inputs) -> object:
-    """What the numbers of an array stand for: equal where one model's array can be given to another."""
-    match inputs:
-        case ImageInputs():
-            return inputs.shape
-        case TextInputs():
-            return inputs.shape, inputs.vocabulary, inputs.padding
-        case RowInputs(columns=columns):
-            return [
-                (column.name, column.categories if isinstance(column, CategoricalColumn) else None)
-                for column in columns
-            ]
 
 
 def _recorded(folder: Path, since: datetime, until: datetime) -> Iterator["pa.Table"]:

@@ -6,6 +6,7 @@ what a killed process loses is the block that it had not written yet. A merged f
 was made of go: whoever lists the folder between the two leaves out files whose blocks another has (:func:`files_of`).
 """
 
+import contextlib
 import logging
 import re
 import secrets
@@ -141,15 +142,32 @@ def tables(folder: Path, since: datetime | None = None, until: datetime | None =
         until: UTC; hours after its hour are left out.
         how: arguments of ``pyarrow.parquet.read_table``.
     """
-    import pyarrow.parquet as pq
-
     for attempt in range(ATTEMPTS):
         try:
-            return [pq.read_table(path, partitioning=None, **how) for path in files_of(folder, since, until)]
+            return [_table(path, **how) for path in files_of(folder, since, until)]
         except FileNotFoundError:
             if attempt == ATTEMPTS - 1:
                 raise
     return []
+
+
+def each_table(
+    folder: Path, since: datetime | None = None, until: datetime | None = None, **how: Any
+) -> "Iterator[pa.Table]":
+    """The same, a file at a time, for what does not fit into memory.
+
+    A file that is merged or deleted meanwhile is left out, and so are the blocks of its place: rows are told once at
+    most.
+    """
+    for path in files_of(folder, since, until):
+        with contextlib.suppress(FileNotFoundError):
+            yield _table(path, **how)
+
+
+def _table(path: Path, **how: Any) -> "pa.Table":
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path, partitioning=None, **how)
 
 
 def now() -> datetime:

@@ -129,7 +129,14 @@ class Settings(BaseSettings):
         description="Most samples waiting in a worker; beyond it the answer is 503 with Retry-After.",
     )
 
-    @field_validator("servers", "traces")
+    @field_validator("traces")
+    @classmethod
+    def _address(cls, address: str | None) -> str | None:
+        if address and not ADDRESS.fullmatch(address):
+            raise ValueError(f"{address} is no base address such as http://collector:4318")
+        return address
+
+    @field_validator("servers")
     @classmethod
     def _addresses(cls, addresses: str | None) -> str | None:
         for address in filter(None, (each.strip() for each in (addresses or "").split(","))):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from components.contracts import Record
-from components.predictions import read
+from components.rolling import tables
 from components.settings import Settings
 
 if TYPE_CHECKING:
@@ -92,12 +92,13 @@ def compare(folder: Path, champion: int | None, challenger: int) -> Comparison |
         champion: its version.
         challenger: its version.
     """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
     if champion is None:
         return None
-    rows = read(folder, shadow_columns())
-    rows = rows.filter(pc.and_(pc.equal(rows["champion"], champion), pc.equal(rows["challenger"], challenger)))
+    both = [("champion", "==", champion), ("challenger", "==", challenger)]
+    rows = pa.concat_tables([shadow_columns().empty_table(), *tables(folder, filters=both)])
     if not rows.num_rows:
         return None
     differing = rows.filter(pc.invert(rows["agrees"]))

@@ -43,7 +43,7 @@ def set_canary(settings: Settings, name: str, share: float, version: int | None)
     if share == 0:
         registry.drop_tag(chosen, CANARY)
         return f"Version {chosen} of '{name}' answers no request of its own any more."
-    registry.set_tag(chosen, CANARY, f"{share:g}")
+    registry.set_tag(chosen, CANARY, f"{share:g} {datetime.now(UTC).isoformat(timespec='seconds')}")  # begun anew
     registry.set_alias(CHALLENGER, chosen)
     return f"Version {chosen} of '{name}' answers {share:.3g} of the requests, the same callers' each time."
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from components.errors import SettingsError, TunesmithError
-from components.presence import WORKERS, WorkerState, read_workers
+from components.presence import WORKERS, ServerRecord, WorkerState, read_workers
 from components.settings import Settings, export_environment, load_settings
 from components.stage import die_with_parent
 from serving.enlisting import HOME, PROCESS, enlist, model_to_follow
@@ -51,7 +51,7 @@ def serve(settings: Settings, name: str) -> None:
     host = _free_address(settings.host, settings.port)
     open_registry(settings, name)  # in the workers it would be too late to refuse
     home = _prepare_environment(settings, name, host)
-    enlist(name, _address(host, settings), os.getpid(), settings, home)
+    enlist(ServerRecord.of(name, _address(host, settings), os.getpid(), settings.workers), home)
     threading.Thread(target=_announce, args=(name, host, settings, home), daemon=True).start()
 
     from serving.service import Tunesmith  # BentoML reads the environment when it is imported

@@ -1,6 +1,7 @@
 """Who may ask what, and how often."""
 
 import logging
+import math
 import os
 import threading
 import time
@@ -141,8 +142,16 @@ class Access:
     def _count(self, key: ApiKey) -> None:
         if key.per_second is not None and (wait := self._bucket(key, key.per_second).take()):
             raise _too_often(key, f"{key.per_second:g} times a second", wait)
-        if key.per_day is not None and (wait := self._quotas.take(key.name, key.per_day)):
+        if key.per_day is not None and (wait := self._quota(key, key.per_day)):
             raise _too_often(key, f"{key.per_day:,} times a day, until midnight UTC", wait)
+
+    def _quota(self, key: ApiKey, per_day: int) -> float:
+        try:
+            return self._quotas.take(key.name, per_day)
+        except OSError as error:
+            log.warning("The requests of key '%s' cannot be counted: %s", key.name, error)
+            sentence = "This key has a quota, and its requests cannot be counted now; ask again in a second."
+            raise RequestError(503, sentence, {"Retry-After": "1"}) from None
 
     def _bucket(self, key: ApiKey, per_second: float) -> Bucket:
         rate = per_second / self._workers
@@ -153,8 +162,9 @@ class Access:
 
 
 def _too_often(key: ApiKey, often: str, wait: float) -> RequestError:
-    sentence = f"The key '{key.name}' may ask {often}; ask again in {wait:.2g} s."
-    return RequestError(429, sentence, {"Retry-After": str(max(1, round(wait)))})
+    seconds = math.ceil(wait)
+    sentence = f"The key '{key.name}' may ask {often}; ask again in {seconds} s."
+    return RequestError(429, sentence, {"Retry-After": str(seconds)})
 
 
 def _given(request: Request) -> str:

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
 
@@ -16,6 +16,9 @@ from serving.decoding import Decoder, Limits
 from serving.errors import Overloaded, RequestError
 from serving.model import Inferred, ServedModel
 from serving.worker import Worker
+
+CANARY_SECONDS = 5.0
+"""A canary that has no answer by then has failed."""
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -63,65 +66,81 @@ class Answers(NamedTuple):
     inferred: Inferred
 
 
-async def by_champion(asked: Asked) -> Answers:
-    """The champion's answers.
+async def decoded_for_champion(asked: Asked) -> tuple[ServedModel, NDArray[Any]]:
+    """The champion, and the samples as it reads them; it does not go before its answers are known.
 
     Raises:
-        RequestError: it has none for this.
+        RequestError: it cannot read them.
     """
-    worker = asked.worker
     # Asked once, and not before the body is here: a version that is promoted meanwhile has no part in this request, and
     # one that was replaced is soon used by none.
-    asked.request.state.served = served = worker.follower.begin_request()
-    answers, seconds = await _answers(asked, served)
-    worker.canary.answered(seconds)
-    return answers
+    asked.request.state.served = served = asked.worker.follower.begin_request()
+    return served, await _decode(asked, served.decoder)
+
+
+async def inferred_by_champion(worker: Worker, served: ServedModel, inputs: NDArray[Any]) -> Inferred:
+    """What its graph gives.
+
+    Raises:
+        RequestError: too much waits, or it gives no numbers.
+    """
+    with worker.tracing.part("infer"):
+        return require_numbers(await worker.batcher.infer(served, inputs))
 
 
 async def by_canary(asked: Asked) -> Answers | None:
-    """The canary's answers; None: this request is not its, or it has failed, and the champion is to answer.
-
-    Raises:
-        RequestError: too much waits.
-    """
+    """The canary's answers; None: this request is not its, or it has failed, and the champion is to answer."""
     worker = asked.worker
     canary = worker.canary.choose(asked.sticky_key)
     if canary is None:
         return None
     canary.requests.begin()
+    if canary is not worker.challenger.model:  # it was taken away in between, and nobody waits for this request
+        canary.requests.end()
+        return None
     asked.request.state.served = canary
     try:
-        answers, seconds = await _answers(asked, canary)
-    except Overloaded:
-        raise
+        async with asyncio.timeout(CANARY_SECONDS):
+            inputs = await _decode(asked, canary.decoder)
+            inferred = require_numbers(await worker.canary_batcher.infer(canary, inputs))
     except Exception as error:  # noqa: BLE001 whatever it is, the client shall not feel it
         asked.request.state.served = None
         canary.requests.end()
-        return await _instead(asked, canary, error)
-    worker.canary.ended(canary, seconds)
-    return answers
+        await _failed(asked, canary, error)
+        return None
+    worker.canary.ended(canary, well=True)
+    return Answers(canary, inputs, inferred)
 
 
-async def _instead(asked: Asked, canary: ServedModel, error: Exception) -> Answers:
-    """The champion's answers to what the canary has failed at; what the champion refuses, too, was no failure."""
-    answers = await by_champion(asked)
-    asked.worker.canary.ended(canary, None)
-    if not isinstance(error, RequestError):
-        log.error("The canary, version %s, failed: %s: %s", canary.version, type(error).__name__, error)
-    return answers
+async def _failed(asked: Asked, canary: ServedModel, error: Exception) -> None:
+    """Counts a failure of the canary, unless the champion cannot read the request either.
+
+    Raises:
+        RequestError: it cannot; says why.
+    """
+    if isinstance(error, RequestError) and not isinstance(error, Overloaded):
+        await _decode(asked, asked.worker.follower.require_model().decoder)
+    asked.worker.canary.ended(canary, well=False)
+    log.error("The canary, version %s, failed: %s: %s", canary.version, type(error).__name__, error)
 
 
-async def _answers(asked: Asked, served: ServedModel) -> tuple[Answers, float]:
-    tracing = asked.worker.tracing
-    with tracing.part("decode"):
-        inputs = await _decode(asked, served.decoder)
-    began = time.perf_counter()
-    with tracing.part("infer"):
-        inferred = await asked.worker.batcher.infer(served, inputs)
-    return Answers(served, inputs, inferred), time.perf_counter() - began
+def require_numbers(inferred: Inferred) -> Inferred:
+    """The same, once it was found to be finite.
+
+    Raises:
+        RequestError: it is not.
+    """
+    if not np.isfinite(inferred.answers).all():
+        raise RequestError(422, "The model gives no number for this: the values are too far from all that it knows.")
+    return inferred
 
 
 async def _decode(asked: Asked, decoder: Decoder) -> NDArray[Any]:
+    with asked.worker.tracing.part("decode"):
+        return await _read(asked, decoder)
+
+
+async def _read(asked: Asked, decoder: Decoder) -> NDArray[Any]:
     request, body, limits = asked.request, asked.body, asked.limits
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "multipart/form-data" and decoder.forms:

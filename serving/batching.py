@@ -90,6 +90,10 @@ class Batcher:
             batch.append(self._queue.popleft())
         return batch
 
+    def abandon(self) -> None:
+        """Ends the thread after the inference that it may be at, and waits for nothing."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
     async def close(self) -> None:
         """Answers what still waits, then ends the thread."""
         if self._drain is not None:

@@ -2,8 +2,8 @@
 
 import hashlib
 import logging
+import time
 from collections import deque
-from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -15,41 +15,24 @@ from serving.metrics import Metrics
 from serving.model import ServedModel
 
 WINDOW = 200
-"""Requests that latencies are compared over."""
-LEAST = 50
-"""So many requests each, before the latencies are compared."""
-FIRST = 100
-"""The share of errors is that of so many requests at least: one early error is not all of them."""
-STATE = "canary.json"
+"""Requests that the share of errors, and pairs of times that the slowdown is taken over."""
+LEAST_TIMES = 20
+LEAST_ERRORS = 2
+"""One error is none: the share of errors of a single request would be 100 %."""
 
 log = logging.getLogger("tunesmith.serving")
 
 
 class Returned(Record):
-    """A version that was sent back, by any worker of this server."""
+    """A version that was sent back by a worker of this server."""
 
     version: int
     digest: str
+    tag: str | None
+    """What the registry said of the share: a canary that is begun anew has another."""
     reason: str
-
-
-@dataclass
-class Tally:
-    """What a version did as a canary.
-
-    Attributes:
-        version: of which it is told.
-        requests: that it was asked.
-        errors: that it failed at.
-        seconds: that its last inferences took, queue and all.
-        champion_seconds: those of the champion at the same time.
-    """
-
-    version: int | None = None
-    requests: int = 0
-    errors: int = 0
-    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
-    champion_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=WINDOW))
+    time: float
+    """Seconds since 1970."""
 
 
 class Canary:
@@ -57,16 +40,21 @@ class Canary:
 
     Args:
         challenger: follows the alias.
-        home: folder of the server, in which its workers tell one another that a version was sent back.
-        errors: largest share of requests that the challenger may fail at.
-        slowdown: largest ratio of its median time to that of the champion.
+        file: in which the workers of a server tell one another that a version was sent back; it outlives the server.
+        errors: largest share of its last requests that the challenger may fail at.
+        slowdown: largest ratio of its time to that of the champion on the same samples.
         metrics: told of its requests.
+
+    Attributes:
+        returned: the version that was sent back last.
     """
 
-    def __init__(self, challenger: Challenger, home: Path, errors: float, slowdown: float, metrics: Metrics) -> None:
-        self._challenger, self._file = challenger, home / STATE
+    def __init__(self, challenger: Challenger, file: Path, errors: float, slowdown: float, metrics: Metrics) -> None:
+        self._challenger, self._file = challenger, file
         self._errors, self._slowdown, self._metrics = errors, slowdown, metrics
-        self._tally = Tally()
+        self._judged: ServedModel | None = None
+        self._failed: deque[bool] = deque(maxlen=WINDOW)
+        self._ratios: deque[float] = deque(maxlen=WINDOW)
         self.returned: Returned | None = None
 
     def choose(self, key: str) -> ServedModel | None:
@@ -82,48 +70,60 @@ class Canary:
         return model if place < share * 2**64 else None
 
     def _is_returned(self, model: ServedModel) -> bool:
-        return self.returned is not None and self.returned.digest == model.digest
+        returned, holder = self.returned, self._challenger.holder
+        tag = holder.canary if holder else None
+        return returned is not None and (returned.digest, returned.tag) == (model.digest, tag)
 
     def look(self) -> None:
-        """Reads whether another worker has sent the challenger back."""
+        """Reads whether another worker has sent a version back."""
         try:
-            self.returned = Returned.read(self._file)
+            found = Returned.read(self._file)
         except FileNotFoundError:
             return
         except (OSError, ValidationError, ValueError) as error:
             log.warning("%s cannot be read: %s", self._file, error)
+            return
+        if self.returned is None or found.time > self.returned.time:
+            self.returned = found
 
-    def answered(self, seconds: float) -> None:
-        """The champion has answered a request in so many seconds."""
-        self._tally.champion_seconds.append(seconds)
+    def ended(self, model: ServedModel, *, well: bool) -> None:
+        """The challenger has answered a request, or failed at it."""
+        self._metrics.canaried("answered" if well else "failed")
+        self._begin(model)
+        self._failed.append(not well)
+        errors = sum(self._failed)
+        share = errors / len(self._failed)
+        if errors >= LEAST_ERRORS and share > self._errors:
+            told = f"it failed at {errors} of its last {len(self._failed)} requests; {self._errors:.2%} is allowed"
+            self._send_back(model, told)
 
-    def ended(self, model: ServedModel, seconds: float | None) -> None:
-        """The challenger has answered in so many seconds, or failed (None)."""
-        if self._tally.version != model.version:
-            self._tally = Tally(model.version, champion_seconds=self._tally.champion_seconds)
-        self._tally.requests += 1
-        if seconds is None:
-            self._tally.errors += 1
-        else:
-            self._tally.seconds.append(seconds)
-        self._metrics.canaried("failed" if seconds is None else "answered")
-        if not self._is_returned(model) and (reason := self._fault()):
-            self._send_back(model, reason)
+    def timed(self, model: ServedModel, champion_ms: float, challenger_ms: float) -> None:
+        """Both models have answered the same samples, one after the other on one thread."""
+        self._begin(model)
+        self._ratios.append(challenger_ms / champion_ms)
+        ratio = median(self._ratios)
+        if self._challenger.canary_share > 0 and len(self._ratios) >= LEAST_TIMES and ratio > self._slowdown:
+            told = f"it takes {ratio:.2f} × the champion's time; {self._slowdown:g} × is allowed"
+            self._send_back(model, told)
 
-    def _fault(self) -> str | None:
-        """Which budget the challenger has broken, as a sentence; None: none."""
-        tally = self._tally
-        if tally.errors > self._errors * max(FIRST, tally.requests):
-            return f"it failed at {tally.errors} of {tally.requests} requests; {self._errors:.2%} is allowed"
-        if min(len(tally.seconds), len(tally.champion_seconds)) < LEAST:
-            return None
-        ratio = median(tally.seconds) / median(tally.champion_seconds)
-        if ratio > self._slowdown:
-            return f"it takes {ratio:.2f} × the champion's time; {self._slowdown:g} × is allowed"
-        return None
+    def _begin(self, model: ServedModel) -> None:
+        """Forgets what another version has done."""
+        if self._judged is not model:
+            self._judged = model
+            self._failed.clear()
+            self._ratios.clear()
 
     def _send_back(self, model: ServedModel, reason: str) -> None:
-        self.returned = Returned(version=model.version, digest=model.digest, reason=reason)
+        if self._is_returned(model):
+            return
+        holder = self._challenger.holder
+        self.returned = Returned(
+            version=model.version,
+            digest=model.digest,
+            tag=holder.canary if holder else None,
+            reason=reason,
+            time=time.time(),
+        )
         self._metrics.canaried("returned")
         log.error("Version %s answers no canary requests any more: %s.", model.version, reason)
         try:

@@ -4,6 +4,7 @@ Started by ``tunesmith serve`` or ``python -m serving``, a server has said so be
 ``bentoml serve``, its first worker does.
 """
 
+import contextlib
 import logging
 import os
 import shutil
@@ -11,14 +12,16 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.errors import SettingsError
+from components.errors import ParamsError, SettingsError
 from components.params import load_params
 from components.presence import FILE, ServerRecord
 from components.settings import Settings, export_environment
+from serving.registry import open_registry
 
 PROCESS, HOME = "TUNESMITH_SERVER_PID", "TUNESMITH_SERVER_HOME"
 """Variables by which a server tells its workers."""
 BENTOML = "bentoml-"
+MEASURES = "measures"
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -31,11 +34,18 @@ class Server:
         process: that no worker may outlive.
         home: its folder.
         model: registered name that it follows.
+        by_bentoml: whether ``bentoml serve`` has started it.
     """
 
     process: int
     home: Path
     model: str
+    by_bentoml: bool = False
+
+    def hardened(self, settings: Settings) -> Settings:
+        """The settings; nobody is let in without a key where only BentoML knows which address is bound."""
+        required = self.by_bentoml if settings.keys_required is None else settings.keys_required
+        return settings.model_copy(update={"keys_required": required or settings.keys_are_required})
 
 
 def model_to_follow(settings: Settings, named: str | None = None) -> str:
@@ -53,26 +63,30 @@ def model_to_follow(settings: Settings, named: str | None = None) -> str:
     return load_params().name
 
 
-def enlist(model: str, address: str, process: int, settings: Settings, home: Path) -> None:
+def enlist(record: ServerRecord, home: Path) -> None:
     """Lets promotions know of a server before a worker of it can answer.
 
     Raises:
         SettingsError: the home folder cannot be written.
     """
     try:
-        ServerRecord.of(model, address, process, settings.workers).write(home / FILE)
+        record.write(home / FILE)
     except OSError as error:
         raise SettingsError(f"{home} cannot be written ({error.strerror}). Make room, or set TUNESMITH_HOME.") from None
 
 
 def server_of_this_worker(settings: Settings) -> Server:
-    """What this process is a worker of."""
+    """What this process is a worker of.
+
+    Raises:
+        SettingsError: BentoML has started it, and it cannot serve; the server is ended.
+    """
     if PROCESS in os.environ:  # serving.__main__ has set all of it
         return Server(int(os.environ[PROCESS]), Path(os.environ[HOME]), settings.model or "")
     parent = os.getppid()
     try:
         return _enlisted_by_bentoml(settings, parent)
-    except SettingsError as error:
+    except (SettingsError, ParamsError) as error:
         log.error("%s", error)  # noqa: TRY400 a sentence, and no fault of this program
         os.kill(parent, signal.SIGTERM)  # or BentoML would start its workers for ever
         raise
@@ -80,11 +94,16 @@ def server_of_this_worker(settings: Settings) -> Server:
 
 def _enlisted_by_bentoml(settings: Settings, parent: int) -> Server:
     model = model_to_follow(settings)
+    open_registry(settings, model)  # in the worker it would be too late to refuse
     export_environment(settings)
     folder = settings.home.resolve() / "serving"
-    for old in folder.glob(f"{BENTOML}*"):
-        if not Path(f"/proc/{old.name.removeprefix(BENTOML)}").exists():
-            shutil.rmtree(old, ignore_errors=True)
-    home = folder / f"{BENTOML}{parent}"
-    enlist(model, f"bentoml serve, process {parent}", parent, settings, home)
-    return Server(parent, home, model)
+    for file in folder.glob(f"{BENTOML}*/{FILE}"):
+        with contextlib.suppress(OSError, ValueError):  # another worker deletes it, too
+            if not ServerRecord.read(file).alive():
+                shutil.rmtree(file.parent, ignore_errors=True)
+    record = ServerRecord.of(model, f"bentoml serve, process {parent}", parent, settings.workers)
+    home = folder / f"{BENTOML}{parent}-{record.started}"
+    (home / MEASURES).mkdir(parents=True, exist_ok=True)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(home / MEASURES)  # BentoML's own is every server's of this user
+    enlist(record, home)
+    return Server(parent, home, model, by_bentoml=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -36,39 +37,46 @@ class Correction:
     value: float | None
 
 
-def read_correction(body: bytes, target: Target) -> Correction:
+def read_correction(body: bytes, targets: Sequence[Target]) -> Correction:
     """Reads a correction.
 
     Args:
         body: JSON.
-        target: of the version that answers now.
+        targets: of the versions that may have answered; at least one.
 
     Raises:
-        RequestError: it is none (400, 422), or not of this target (422).
+        RequestError: it is none (400, 422), or of none of these targets (422).
     """
     found = read_json(body)
-    key = "label" if isinstance(target, ClassTarget) else "value"
-    if not isinstance(found, dict) or not {"request_id", key} <= set(found) <= {"request_id", "sample", key}:
-        raise RequestError(422, f"Send {EXAMPLE}. This model takes {key!r}.")
-    request_id, sample, truth = found["request_id"], found.get("sample", 0), found[key]
+    keys = {"label" if isinstance(target, ClassTarget) else "value" for target in targets}
+    given = set(found) & keys if isinstance(found, dict) else set()
+    if len(given) != 1 or not {"request_id"} <= set(found) <= {"request_id", "sample", *given}:
+        raise RequestError(422, f"Send {EXAMPLE}. This model takes {' or '.join(map(repr, sorted(keys)))}.")
+    request_id = found["request_id"]
     if not isinstance(request_id, str) or not REQUEST_ID.fullmatch(request_id.encode("utf-8", "replace")):
         raise RequestError(422, '"request_id" must be the one of an answer.')
+    sample = _position(found.get("sample", 0))
+    if given == {"label"}:
+        return Correction(request_id, sample, _label(found["label"], targets), None)
+    return Correction(request_id, sample, None, _value(found["value"]))
+
+
+def _position(sample: Any) -> int:
+    if type(sample) is float and sample.is_integer():  # JSON knows no whole numbers of their own
+        sample = int(sample)
     if type(sample) is not int or not 0 <= sample < 2**31:
         raise RequestError(422, '"sample" must be the position of a sample in its request, from 0.')
-    return Correction(request_id, sample, _label(truth, target), _value(truth, target))
+    return sample
 
 
-def _label(truth: Any, target: Target) -> str | None:
-    if not isinstance(target, ClassTarget):
-        return None
-    if truth not in target.labels:
-        raise RequestError(422, f'"label" must be one of {", ".join(target.labels)}.')
+def _label(truth: Any, targets: Sequence[Target]) -> str:
+    labels = [label for target in targets if isinstance(target, ClassTarget) for label in target.labels]
+    if truth not in labels:
+        raise RequestError(422, f'"label" must be one of {", ".join(dict.fromkeys(labels))}.')
     return str(truth)
 
 
-def _value(truth: Any, target: Target) -> float | None:
-    if isinstance(target, ClassTarget):
-        return None
+def _value(truth: Any) -> float:
     try:
         value = float(truth) if type(truth) in (int, float) else math.nan
     except OverflowError:  # JSON's whole numbers have no end

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from components.errors import PackageError, RegistryError
 from components.presence import WorkerState
+from serving.challenger import Challenger
 from serving.errors import RequestError
 from serving.metrics import Metrics
 from serving.model import ServedModel
@@ -61,14 +62,23 @@ class Follower:
 
     Args:
         versions: from where they are taken.
+        challenger: looked for after the champion, and before this worker says what it serves.
         metrics: told of every look and every version.
+        looked: called after each look.
         tell: told after every look what this worker serves; raises OSError where that cannot be written.
     """
 
-    def __init__(self, versions: Versions, metrics: Metrics, tell: Callable[[WorkerState], None]) -> None:
+    def __init__(
+        self,
+        versions: Versions,
+        challenger: Challenger,
+        metrics: Metrics,
+        tell: Callable[[WorkerState], None],
+        looked: Callable[[], None] = lambda: None,
+    ) -> None:
         self.model: ServedModel | None = None
         self.following = Following()
-        self._versions = versions
+        self._versions, self._challenger, self._looked = versions, challenger, looked
         self._metrics = metrics
         self._tell = tell
         self._looks = 0
@@ -134,6 +144,8 @@ class Follower:
             self._note(f"{type(error).__name__}: {error}")
         if self.following.error not in (before, None):
             log.warning("%s", self.following.error)
+        self._challenger.look(self.version())
+        self._looked()
         self._acknowledge()
 
     def _acknowledge(self) -> None:

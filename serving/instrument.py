@@ -10,7 +10,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from components.predictions import new_request_id
 from serving.errors import encodable
-from serving.model import ServedModel
 from serving.requests import REQUEST_ID
 from serving.worker import Worker
 
@@ -42,18 +41,19 @@ class Instrumented:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
         started = time.perf_counter()
-        status = 0
+        status, version = 0, None
         name = _request_id(scope)
         state = scope.setdefault("state", {})
         state["request_id"], state["began"] = name, started
 
         async def counted(message: Message) -> None:
-            nonlocal status
+            nonlocal status, version
             if message["type"] == "http.response.start":
                 status = message["status"]
-                version = _version(state.get("served") or self.worker.follower.model)
+                model = state.get("served") or self.worker.follower.model
+                version = model.version if model else None
                 _end(state)  # a client that takes its time to read its answer holds no promotion back
-                message["headers"] = [*message.get("headers", []), (b"x-request-id", name.encode()), *version]
+                message["headers"] = [*message.get("headers", []), *_named(name, version)]
             await send(message)
 
         worker = self.worker
@@ -70,16 +70,15 @@ class Instrumented:
             log.error("Request %s failed.\n%s", name, trace, extra={"request_id": name})  # noqa: TRY400
         finally:
             _end(state)
-            self._tell(scope["path"], status, time.perf_counter() - started, name)
+            self._tell(scope["path"], status, time.perf_counter() - started, name, version)
 
-    def _tell(self, path: str, status: int, seconds: float, name: str) -> None:
+    def _tell(self, path: str, status: int, seconds: float, name: str, version: int | None) -> None:
         """Counts an answer, and logs it if the settings say so."""
         route = path if path in self._routes else "other"
         self.worker.metrics.answered(route, status, seconds)
         if self.worker.settings.log_requests:
             details = {"request_id": name, "route": route, "status": status, "seconds": round(seconds, 6)}
-            model = self.worker.follower.model
-            extra = details | {"version": model.version if model else None}
+            extra = details | {"version": version}
             log.info("%s %s in %.1f ms, request %s", route, status, seconds * 1000, name, extra=extra)
 
 
@@ -89,8 +88,9 @@ def _end(state: dict[str, Any]) -> None:
         served.requests.end()
 
 
-def _version(model: ServedModel | None) -> list[tuple[bytes, bytes]]:
-    return [(b"x-model-version", str(model.version).encode())] if model else []
+def _named(name: str, version: int | None) -> list[tuple[bytes, bytes]]:
+    found = [] if version is None else [(b"x-model-version", str(version).encode())]
+    return [(b"x-request-id", name.encode()), *found]
 
 
 def _request_id(scope: Scope) -> str:

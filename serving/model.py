@@ -14,6 +14,7 @@ from components.errors import PackageError
 from components.inference import open_graph
 from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
 from components.package.model import REFERENCE
+from components.package.reading import reading_of
 from components.package.reference import DriftReference
 from serving.decoding import Decoder, build_decoder
 from serving.explaining import Explainer, build_explainer
@@ -45,6 +46,7 @@ class ServedModel:
         decoder: from requests to what the graph takes.
         explainer: says what of a sample mattered.
         card: the model card, in Markdown.
+        reading: equal in versions that can be given the same array.
         reference: how the validation split looked to the graph.
         session: the graph, on one thread.
         requests: that are being answered from it.
@@ -57,6 +59,7 @@ class ServedModel:
     decoder: Decoder
     explainer: Explainer
     card: str
+    reading: tuple[object, ...]
     reference: DriftReference
     session: ort.InferenceSession
     requests: Requests = field(default_factory=Requests)
@@ -98,6 +101,7 @@ def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> Ser
         decoder=decoder,
         explainer=build_explainer(decoder),
         card=package.card(),
+        reading=reading_of(package),
         reference=_reference(folder),
         session=session,
     )

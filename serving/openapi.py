@@ -1,6 +1,5 @@
 """The HTTP surface as OpenAPI 3.1: true for the version that answers, whose inputs and classes it names."""
 
-from importlib.metadata import version
 from typing import Any
 
 from components.contracts import (
@@ -53,12 +52,12 @@ def document(served: ServedModel, settings: Settings, *, keys: bool) -> dict[str
     one, several = sample_contents(signature.inputs, settings.max_batch)
     prediction = prediction_schema(signature.target)
     schemas = {"Prediction": prediction, "Error": _object(error={"type": "string"}, request_id=REQUEST_NAME)}
-    security = {"security": [{"bearer": []}, {"header": []}]} if keys else {}
+    security: dict[str, Any] = {"security": [{"bearer": []}, {"header": []}]} if keys else {}
     return {
         "openapi": "3.1.0",
         "info": {
             "title": f"tunesmith: {signature.task}",
-            "version": version("tunesmith"),
+            "version": str(served.version),
             "description": "The schemas are those of the version that answers now; another may have other classes.",
         },
         "paths": {
@@ -101,12 +100,14 @@ def sample_contents(inputs: Inputs, most: int) -> tuple[dict[str, Any], dict[str
     match inputs:
         case ImageInputs():
             files: dict[str, Any] = {kind: {"schema": FILE} for kind in (*IMAGE_TYPES, NPY_TYPES[0])}
-            form = {"schema": _object(image=FILE)}
-            forms = {"schema": _object(image={"type": "array", "items": FILE, "minItems": 1, "maxItems": most})}
+            parts = {"encoding": {"image": {"contentType": ", ".join(IMAGE_TYPES)}}}
+            some = {"type": "array", "items": FILE, "minItems": 1, "maxItems": most}
+            form = {"schema": _object(image=FILE) | {"additionalProperties": False}, **parts}
+            forms = {"schema": _object(image=some) | {"additionalProperties": False}, **parts}
             one |= files | {"multipart/form-data": form}
             several |= {NPY_TYPES[0]: {"schema": FILE}, "multipart/form-data": forms}
         case TextInputs():
-            one |= {"text/plain": {"schema": sample}}
+            one |= {"text/plain": {"schema": sample | {"pattern": r"[^\s\ufeff]"}}}
     return one, several
 
 

@@ -8,10 +8,9 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import ItemsView
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -130,9 +129,11 @@ class PredictionLog:
         self._metrics.logged(len(table), dict(zip(names, sums.tolist(), strict=True)), labels, confidences)
 
 
-def _by_model(answered: list[Answered]) -> Iterator[tuple[ServedModel, list[Answered]]]:
-    for model, group in groupby(answered, key=lambda each: each.model):
-        yield model, list(group)
+def _by_model(answered: list[Answered]) -> ItemsView[ServedModel, list[Answered]]:
+    found: dict[ServedModel, list[Answered]] = {}  # a model is equal to itself alone
+    for each in answered:
+        found.setdefault(each.model, []).append(each)
+    return found.items()
 
 
 def _together(tables: list[tuple[ServedModel, "pa.Table"]]) -> "pa.Table":

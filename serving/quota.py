@@ -2,12 +2,15 @@
 
 import fcntl
 import os
+import shutil
 import struct
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 NUMBER = struct.Struct("<Q")
 DAY = timedelta(days=1)
+LOCK_ATTEMPTS, LOCK_SECONDS = 100, 0.0005
 
 
 class Quotas:
@@ -19,7 +22,6 @@ class Quotas:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._day: str | None = None
 
     def take(self, name: str, per_day: int) -> float:
         """Counts one request, and gives 0; or gives the seconds until midnight, when there will be more.
@@ -29,13 +31,12 @@ class Quotas:
             per_day: requests that it may send in a day.
 
         Raises:
-            OSError: the folder cannot be written.
+            OSError: the count cannot be read or written.
         """
         now = datetime.now(UTC)
-        file = self._today(now) / name
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = self._open(name, now)
         try:
-            fcntl.lockf(descriptor, fcntl.LOCK_EX)
+            _lock(descriptor)
             held = os.pread(descriptor, NUMBER.size, 0)
             count = NUMBER.unpack(held)[0] if len(held) == NUMBER.size else 0
             if count >= per_day:
@@ -46,20 +47,30 @@ class Quotas:
         finally:
             os.close(descriptor)
 
-    def _today(self, now: datetime) -> Path:
-        """The folder of a day; those of earlier days are deleted when a day begins."""
-        day = f"{now:%Y-%m-%d}"
-        folder = self._folder / day
-        if day != self._day:
+    def _open(self, name: str, now: datetime) -> int:
+        """The count of a key; the first of a day makes the folder, and deletes those of the days before yesterday."""
+        folder = self._folder / f"{now:%Y-%m-%d}"
+        try:
+            return os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
+        except FileNotFoundError:
             folder.mkdir(parents=True, exist_ok=True)
-            for old in self._folder.iterdir():
-                if old.name < day:
-                    _delete(old)
-            self._day = day
-        return folder
+        for old in self._folder.glob("????-??-??"):
+            if old.name < f"{now - DAY:%Y-%m-%d}":
+                shutil.rmtree(old, ignore_errors=True)
+        return os.open(folder / name, os.O_RDWR | os.O_CREAT, 0o600)
 
 
-def _delete(folder: Path) -> None:
-    for file in folder.iterdir():
-        file.unlink(missing_ok=True)
-    folder.rmdir()
+def _lock(descriptor: int) -> None:
+    """Locks a file that is held for microseconds; a stopped process that holds it must not stop this one.
+
+    Raises:
+        OSError: it is held for longer.
+    """
+    for _ in range(LOCK_ATTEMPTS - 1):
+        try:
+            fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(LOCK_SECONDS)
+        else:
+            return
+    fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

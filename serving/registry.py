@@ -40,7 +40,7 @@ class Holder:
         created: milliseconds since 1970.
         location: where its package lies.
         digest: of the package that was registered; None: not registered by tunesmith.
-        canary: share of requests that it is to answer while it is no champion, as somebody has written it.
+        canary: share of requests that it is to answer while it is no champion, and since when, as somebody has said.
     """
 
     version: int
@@ -53,8 +53,8 @@ class Holder:
     def canary_share(self) -> float:
         """The same as a number, from 0 to 1; what is no such number is 0."""
         try:
-            share = float(self.canary or 0)
-        except ValueError:
+            share = float((self.canary or "0").split()[0])
+        except (ValueError, IndexError):
             return 0.0
         return share if 0 <= share <= 1 else 0.0
 

@@ -40,6 +40,7 @@ class WithoutTimers(bentoml.Service[Any]):  # type: ignore[misc]
     logging={"access": {"enabled": False}},
     tracing={"excluded_urls": ".*"},
     workers=load_settings().workers,
+    http={"host": load_settings().host, "port": load_settings().port},
 )
 @bentoml.asgi_app(app)
 class Tunesmith:
@@ -56,7 +57,7 @@ class Tunesmith:
         server = server_of_this_worker(settings)
         if os.getppid() != server.process:  # it died before it could be followed
             sys.exit(1)
-        app.worker = Worker(settings, server.model, server.home)
+        app.worker = Worker(server.hardened(settings), server.model, server.home)
         await app.worker.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]

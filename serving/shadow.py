@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -20,9 +21,11 @@ from serving.model import ServedModel
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MAX_WAITING = 64
-"""Requests that wait to be compared; what comes then is not."""
+MAX_BYTES = 32 * 2**20
+"""Inputs of so many bytes wait to be compared; what comes then is not."""
 WRITE_SECONDS = 2.0
+CANARY_SECONDS = 0.05
+"""Of what a canary has answered, so much time at least lies between two comparisons."""
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -44,12 +47,21 @@ class Shadow:
     Args:
         files: where the comparisons are kept.
         metrics: told of each.
-        share: of the requests.
+        share: of the requests that the champion answers.
+        timed: told of the milliseconds of champion and challenger.
     """
 
-    def __init__(self, files: RollingParquet, metrics: Metrics, share: float) -> None:
-        self._files, self._metrics, self._share = files, metrics, share
+    def __init__(
+        self,
+        files: RollingParquet,
+        metrics: Metrics,
+        share: float,
+        timed: Callable[[ServedModel, float, float], None],
+    ) -> None:
+        self._files, self._metrics, self._share, self._timed = files, metrics, share, timed
         self._queue: deque[Pair] = deque()
+        self._taken, self._done = 0, 0  # bytes; each is written by one thread alone
+        self._next_of_canary = 0.0
         self._tables: list[pa.Table] = []
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shadow", daemon=True)
@@ -64,33 +76,52 @@ class Shadow:
         self._stop.set()
         self._thread.join()
 
-    def add(self, request_id: str, champion: ServedModel, challenger: ServedModel, inputs: NDArray[Any]) -> None:
-        """Takes a request in, by chance and if there is room. Does nothing that takes time."""
-        if self._random.random() < self._share and len(self._queue) < MAX_WAITING:
-            self._queue.append(Pair(request_id, champion, challenger, inputs))
+    def add(self, pair: Pair, *, by_canary: bool) -> None:
+        """Takes a request in, if there is room, and by chance. Does nothing that takes time.
+
+        Args:
+            pair: the request; the challenger must read the same array as the champion.
+            by_canary: whether the challenger has answered it.
+        """
+        if not self._wanted(by_canary) or self._taken - self._done + pair.inputs.nbytes > MAX_BYTES:
+            return
+        self._taken += pair.inputs.nbytes
+        self._queue.append(pair)
+
+    def _wanted(self, by_canary: bool) -> bool:
+        if not by_canary:
+            return self._random.random() < self._share
+        now = time.monotonic()
+        if now < self._next_of_canary:
+            return False
+        self._next_of_canary = now + CANARY_SECONDS
+        return True
 
     def _run(self) -> None:
-        written = time.monotonic()
-        while not self._stop.wait(0.05):
-            while self._queue and not self._stop.is_set():
-                self._compare(self._queue.popleft())
-            if self._tables and time.monotonic() - written > WRITE_SECONDS:
+        due = time.monotonic() + WRITE_SECONDS
+        while not self._stop.wait(0 if self._queue else 0.05):
+            if self._queue:
+                pair = self._queue.popleft()
+                self._compare(pair)
+                self._done += pair.inputs.nbytes
+            if time.monotonic() > due:
                 self._write()
-                written = time.monotonic()
+                due = time.monotonic() + WRITE_SECONDS
         self._write()
 
     def _compare(self, pair: Pair) -> None:
         try:
             champion, champion_ms = timed(pair.champion, pair.inputs)
             challenger, challenger_ms = timed(pair.challenger, pair.inputs)
+            table = comparison(pair, champion, challenger, champion_ms, challenger_ms)
         except Exception:  # whatever it is: the request was answered long ago
             log.exception("The challenger, version %s, failed in the shadow.", pair.challenger.version)
             self._metrics.shadowed("failed", len(pair.inputs))
             return
-        table = comparison(pair, champion, challenger, champion_ms, challenger_ms)
         agreed = int(np.count_nonzero(table["agrees"].to_numpy()))
         self._metrics.shadowed("agreed", agreed)
         self._metrics.shadowed("differed", len(table) - agreed)
+        self._timed(pair.challenger, champion_ms, challenger_ms)
         self._tables.append(table)
 
     def _write(self) -> None:
@@ -100,7 +131,7 @@ class Shadow:
             return
         try:
             self._files.write(pa.concat_tables(self._tables), datetime.now(UTC))
-        except OSError as error:
+        except (OSError, pa.ArrowException) as error:
             log.warning("What the shadow has compared cannot be written, and is left out: %s.", error)
         self._tables.clear()
 
@@ -148,7 +179,10 @@ def _said(who: str, target: Target, answers: NDArray[np.float32]) -> dict[str, A
 
 
 def _agrees(columns: dict[str, Any], target: Target) -> NDArray[np.bool_]:
+    same: NDArray[np.bool_]
     if isinstance(target, ClassTarget):
-        return np.array(columns["champion_label"]) == np.array(columns["challenger_label"])
+        same = np.array(columns["champion_label"]) == np.array(columns["challenger_label"])
+        return same
     apart: NDArray[np.float32] = np.abs(columns["champion_value"] - columns["challenger_value"])
-    return apart <= target.tolerance
+    same = apart <= target.tolerance
+    return same

@@ -39,6 +39,7 @@ class Worker:
     Attributes:
         challenger: the version that was registered last, where it has something to do.
         canary: decides whether it answers a request.
+        canary_batcher: computes its answers; a thread of its own, so that one that hangs holds nobody else.
         shadow: compares it with the champion.
         log: what was answered; written only where the settings say so.
         feedback: what people say that the answer should have been.
@@ -57,13 +58,14 @@ class Worker:
         self.registry = open_registry(settings, name)
         self.states = States(home, settings.workers)
         versions = Versions(self.registry, home / "fetched", settings.public_keys, settings.max_batch)
-        self.follower = Follower(versions, self.metrics, self.states.tell)
-        self.challenger = Challenger(versions, self.follower.version, settings.shadow_share)
+        self.challenger = Challenger(versions, settings.shadow_share)
+        returned = settings.home / "canaries" / name / f"{home.name}.json"
         budgets = settings.canary_errors, settings.canary_slowdown
-        self.canary = Canary(self.challenger, home, *budgets, self.metrics)
-        self.shadow = Shadow(
-            RollingParquet(shadow_folder(settings, name), settings.log_days), self.metrics, settings.shadow_share
-        )
+        self.canary = Canary(self.challenger, returned, *budgets, self.metrics)
+        self.follower = Follower(versions, self.challenger, self.metrics, self.states.tell, self.canary.look)
+        self.canary_batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics.inferred)
+        shadows = RollingParquet(shadow_folder(settings, name), settings.log_days)
+        self.shadow = Shadow(shadows, self.metrics, settings.shadow_share, self.canary.timed)
         self.log = PredictionLog(
             RollingParquet(predictions_folder(settings, name), settings.log_days),
             self.metrics,
@@ -79,9 +81,9 @@ class Worker:
     async def start(self) -> None:
         """Looks at the registry, then begins to follow it: a worker takes no request before it has looked once."""
         await asyncio.to_thread(self.access.start)
+        await asyncio.to_thread(self.canary.look)
         await asyncio.to_thread(self.follower.look)
         self.follower.start(self.settings.poll_seconds)
-        self.challenger.start(self.settings.poll_seconds, self.canary.look)
         self.shadow.start()
         if self.settings.log_predictions:
             self.log.start()
@@ -92,8 +94,8 @@ class Worker:
         """Ends the threads, once every request was answered."""
         self.access.stop()
         self.follower.stop()
-        self.challenger.stop()
         await self.batcher.close()
+        self.canary_batcher.abandon()
         await asyncio.to_thread(self.decoding.shutdown)
         if self.settings.log_predictions:
             await asyncio.to_thread(self.log.stop)

@@ -13,7 +13,7 @@ from components.contracts import Record
 from components.errors import PackageError, PromotionRefused
 from components.promote.acknowledgement import BACK_SECONDS, NotServed, await_version
 from components.promote.journal import Action, Event, Journal, champions
-from components.registry import CHAMPION, DIGEST, ROLLED_BACK, Registry
+from components.registry import CANARY, CHAMPION, DIGEST, ROLLED_BACK, Registry
 from components.settings import Settings
 
 log = logging.getLogger("tunesmith.promote")
@@ -146,6 +146,9 @@ class Mover:
         self.journal.append(intent)
         if intent.action == "rollback" and intent.before is not None:
             self._registry.set_tag(intent.before, ROLLED_BACK, intent.reason)
+        for version in (intent.before, intent.after):  # neither is a canary of the other's
+            if version is not None:
+                self._registry.drop_tag(version, CANARY)
         self._registry.set_alias(CHAMPION, intent.after)
         return _result(intent, moved=True, servers=self._see_through(intent))
 

@@ -25,7 +25,7 @@ GRAPH_TAG = "graph"
 ROLLED_BACK = "rolled_back"
 """Tag of a version that a rollback has taken away, with the reason, until it is champion again."""
 CANARY = "canary_share"
-"""Tag with the share of requests that servers let a challenger answer."""
+"""Tag with the share of requests that servers let a challenger answer, and since when."""
 COMPLETE = "complete"
 """Tag that register sets last: a version without it is finished by the next call."""
 

@@ -1,6 +1,7 @@
 """What every explanation is made of, and how it is made."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,6 +9,8 @@ from numpy.typing import NDArray
 
 from components.contracts import ClassTarget, Target
 
+PIECE = 16
+"""So many variants are asked about at once: other requests come between."""
 Infer = Callable[[NDArray[Any]], Awaitable[NDArray[np.float32]]]
 """Samples -> (samples, width of the target), the answers."""
 
@@ -21,8 +24,8 @@ class Explainer(Protocol):
 
     method: str
 
-    def hidden(self, sample: NDArray[Any]) -> NDArray[Any]:
-        """The sample with a part hidden, once for each: (variants, *shape of one); none where nothing can be hidden."""
+    def hidden(self, sample: NDArray[Any]) -> Iterator[NDArray[Any]]:
+        """The sample with a part hidden, (*shape of one), once for each part; none where nothing can be hidden."""
         ...
 
     def told(self, sample: NDArray[Any], effects: NDArray[np.float32]) -> dict[str, Any]:
@@ -49,7 +52,7 @@ async def explain(
         most: samples that it answers at once.
     """
     looked_at = int(answer.argmax()) if isinstance(target, ClassTarget) else 0
-    hidden = explainer.hidden(sample)
-    parts = [await infer(hidden[start : start + most]) for start in range(0, len(hidden), most)]
-    without = np.concatenate([part[:, looked_at] for part in parts]) if parts else np.empty(0, np.float32)
-    return {"method": explainer.method, **explainer.told(sample, answer[looked_at] - without)}
+    hidden, without = explainer.hidden(sample), list[np.float32]()
+    while piece := list(islice(hidden, min(PIECE, most))):
+        without.extend((await infer(np.stack(piece)))[:, looked_at])
+    return {"method": explainer.method, **explainer.told(sample, answer[looked_at] - np.array(without, np.float32))}

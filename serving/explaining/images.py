@@ -1,5 +1,6 @@
 """Which regions of an image mattered."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -48,18 +49,18 @@ class Occlusion:
             slice(max(0, column - reach), min(self._shape[1], column + reach + 1)),
         )
 
-    def hidden(self, sample: NDArray[Any]) -> NDArray[np.uint8]:
+    def hidden(self, sample: NDArray[Any]) -> Iterator[NDArray[np.uint8]]:
         """The image with the window at each cell."""
         blurred = blur(sample, self._radius)
-        variants = np.repeat(sample[None], self._shape[0] * self._shape[1], axis=0)
-        for place, variant in enumerate(variants):
+        for place in range(self._shape[0] * self._shape[1]):
             down, across = self._window(place)
             pixels = (
                 slice(self._rows[down.start], self._rows[down.stop]),
                 slice(self._columns[across.start], self._columns[across.stop]),
             )
+            variant = sample.copy()
             variant[pixels] = blurred[pixels]
-        return variants
+            yield variant
 
     def told(self, sample: NDArray[Any], effects: NDArray[np.float32]) -> dict[str, Any]:
         """``map``: rows of cells, from the upper left; together they cover the image."""

@@ -1,5 +1,6 @@
 """Which columns of a row mattered."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -20,23 +21,22 @@ class ColumnReplacement:
     """
 
     method = (
-        "replacement of single columns (the median of training for a number, the mean over all categories for a "
-        "category; after Robnik-Šikonja & Kononenko 2008, doi:10.1109/TKDE.2007.190734): how much less the answer is "
-        "with the usual value"
+        "replacement of single columns (the median of training for a number, the mean over all categories, or over "
+        f"{MOST_CATEGORIES} of them, for a category; after Robnik-Šikonja & Kononenko 2008, "
+        "doi:10.1109/TKDE.2007.190734): how much less the answer is with the usual value"
     )
 
     def __init__(self, inputs: RowInputs) -> None:
         self._columns = inputs.columns
         self._usual = [usual_values(column) for column in inputs.columns]
 
-    def hidden(self, sample: NDArray[Any]) -> NDArray[np.float32]:
+    def hidden(self, sample: NDArray[Any]) -> Iterator[NDArray[np.float32]]:
         """The row with each usual value of each column."""
-        variants = np.repeat(sample[None], sum(map(len, self._usual)), axis=0)
-        start = 0
         for place, values in enumerate(self._usual):
-            variants[start : start + len(values), place] = values
-            start += len(values)
-        return variants
+            for value in values:
+                variant = sample.copy()
+                variant[place] = value
+                yield variant
 
     def told(self, sample: NDArray[Any], effects: NDArray[np.float32]) -> dict[str, Any]:
         """``columns``: the effect of each, in their order."""

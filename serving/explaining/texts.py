@@ -1,5 +1,6 @@
 """Which tokens of a text mattered."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,11 @@ class TokenErasure:
         around = set(self._inputs.special) - {self._inputs.unknown}
         return np.flatnonzero(~np.isin(sample, list(around)))
 
-    def hidden(self, sample: NDArray[Any]) -> NDArray[np.int32]:
+    def hidden(self, sample: NDArray[Any]) -> Iterator[NDArray[np.int32]]:
         """The text without each of its tokens; none of a text of one token, of which nothing would be left."""
         places = self._places(sample)
-        if len(places) < 2:
-            return np.empty((0, len(sample)), np.int32)
-        rest = np.array([np.delete(sample, place) for place in places], np.int32)
-        return np.pad(rest, ((0, 0), (0, 1)), constant_values=self._inputs.padding)
+        for place in places if len(places) > 1 else ():
+            yield np.append(np.delete(sample, place), np.int32(self._inputs.padding))
 
     def told(self, sample: NDArray[Any], effects: NDArray[np.float32]) -> dict[str, Any]:
         """``tokens``: each with its text, as it stands in what was read, and its effect."""

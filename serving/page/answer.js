@@ -8,10 +8,10 @@ const SHOWN = 10;
 export class Answer {
   // input: what was asked from; fail: told what went wrong.
   constructor(card, input, fail) {
-    Object.assign(this, { card, input, fail });
+    Object.assign(this, { card, input, fail, asked: 0 });
     this.classes = card.target.kind === "classes";
     this.truth = this.classes
-      ? made("select", { id: "truth", required: true }, made("option", { value: "" }, "…"), ...card.target.labels.map((label) => made("option", {}, label)))
+      ? made("select", { id: "truth", required: true }, made("option", { value: "" }, "…"), ...card.target.labels.map((label) => made("option", { value: label }, label)))
       : made("input", { id: "truth", type: "number", step: "any", required: true });
     found("truth-place").append(this.truth);
     found("correction").hidden = !card.feedback;
@@ -20,12 +20,14 @@ export class Answer {
     found("correction").addEventListener("submit", (event) => this.correct(event));
   }
 
+  // Asks, and shows the answer, unless something else was asked meanwhile.
   async show(body, type) {
-    Object.assign(this, { body, type });
+    const asked = ++this.asked;
     const began = performance.now();
     const answer = await ask("predict", body, type);
+    if (asked !== this.asked) return;
     const took = performance.now() - began;
-    this.answer = answer;
+    Object.assign(this, { answer, body, type });
     found("nothing").hidden = true;
     found("answer").hidden = false;
     found("verdict").textContent = this.classes ? answer.label : `${Number(answer.value.toPrecision(6))}`;
@@ -47,7 +49,9 @@ export class Answer {
 
   async explain() {
     await this.busy("why", async () => {
+      const asked = this.asked;
       const { explanation } = await ask("explain?top=1", this.body, this.type);
+      if (asked !== this.asked) return;
       const method = made("p", { className: "note" }, `Method: ${explanation.method}.`);
       found("explanation").replaceChildren(this.input.explain(explanation), method);
     });

@@ -16,7 +16,10 @@ function fail(error) {
   if (error?.status === 401) found("key").hidden = false;
 }
 
+let shown = false;
+
 function show(card) {
+  shown = true;
   const task = card.task.replaceAll("_", " ");
   document.title = `${card.name} – tunesmith`;
   found("name").textContent = ` / ${card.name}`;
@@ -45,6 +48,7 @@ async function begin() {
 found("key").addEventListener("submit", (event) => {
   event.preventDefault();
   useKey(found("key-value").value.trim());
-  begin();
+  if (shown) location.reload();
+  else begin();
 });
 begin();

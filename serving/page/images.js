@@ -19,7 +19,10 @@ export class ImageInput {
 
   dropZone() {
     const file = made("input", { type: "file", accept: "image/*", id: "file" });
-    file.addEventListener("change", () => this.take(file.files[0]));
+    file.addEventListener("change", () => {
+      this.take(file.files[0]);
+      file.value = ""; // so that the same file may be chosen again
+    });
     const button = made("label", { className: "button" }, "Choose an image", file);
     const zone = made("div", { className: "drop" }, made("span", {}, "Drop or paste an image here"), button);
     for (const name of ["dragenter", "dragover"]) zone.addEventListener(name, (event) => over(event, true));
@@ -94,6 +97,7 @@ class Pen {
     for (const name of ["pointerup", "pointercancel"]) paper.addEventListener(name, () => this.stop());
     paper.addEventListener("keydown", (event) => this.key(event));
     paper.addEventListener("keyup", (event) => event.key === " " && this.stop());
+    paper.addEventListener("blur", () => this.stop());
   }
 
   place(event) {
@@ -114,7 +118,8 @@ class Pen {
     if (event.key === " ") this.down = true;
     if (!move && event.key !== " ") return;
     event.preventDefault();
-    const next = move ? { x: this.at.x + move[0], y: this.at.y + move[1] } : this.at;
+    const within = (place) => Math.min(SIDE, Math.max(0, place));
+    const next = move ? { x: within(this.at.x + move[0]), y: within(this.at.y + move[1]) } : this.at;
     if (this.down) this.to(next);
     this.at = next;
   }

@@ -3,14 +3,13 @@
 import { made } from "./elements.js";
 
 export function rendered(text) {
-  const blocks = text.split(/\n{2,}/).flatMap((block) => split(block.trim())).filter((block) => block);
-  return blocks.map(block);
+  return text.split(/\n{2,}/).flatMap((part) => split(part.trim())).filter((part) => part).map(block);
 }
 
 // A heading ends with its line, whatever follows it.
 function split(text) {
   const [first, ...rest] = text.split("\n");
-  return first.startsWith("#") ? [first, rest.join("\n")] : [text];
+  return first.startsWith("#") && rest.length ? [first, ...split(rest.join("\n"))] : [text];
 }
 
 function block(text) {
@@ -24,8 +23,7 @@ function block(text) {
 
 function table(lines) {
   const cells = (line) => line.replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
-  const rows = lines.filter((line) => !/^\|[\s:|-]+\|$/.test(line) || /\w/.test(line)).map(cells);
-  const [head, ...body] = rows;
+  const [head, , ...body] = lines.map(cells); // the second line is the rule below the head
   const row = (name, values) => made("tr", {}, ...values.map((value) => made(name, {}, ...inline(value))));
   return made("table", {}, made("thead", {}, row("th", head)), made("tbody", {}, ...body.map((values) => row("td", values))));
 }

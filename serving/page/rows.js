@@ -34,7 +34,7 @@ function field(column, missing) {
   if (column.kind === "numeric") {
     return made("input", { type: "number", step: "any", required: missing === "refuse", value: column.median });
   }
-  return made("select", {}, ...column.categories.map((category) => made("option", {}, category)));
+  return made("select", {}, ...column.categories.map((category) => made("option", { value: category }, category)));
 }
 
 function hint(column) {

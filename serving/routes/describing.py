@@ -20,7 +20,7 @@ ROUTES = {
     "POST /feedback": 'what an answer should have been: {"request_id": …, "label": …}, or "value" of a number',
     "GET /card": "the version that answers, what it takes and gives, and its model card",
     "GET /model": "the version that answers, what the last look at the registry gave, and all workers",
-    "GET /openapi.json": "all of this as OpenAPI 3.1",
+    "GET /openapi.json": "what may be asked, and is answered, as OpenAPI 3.1",
     "GET /readyz": "200 once a version answers",
     "GET /livez": "200 while the process lives",
     "GET /metrics": "for Prometheus",
@@ -40,7 +40,7 @@ async def index(request: Request) -> Response:
 
 async def openapi(request: Request) -> Response:
     """This surface as OpenAPI, for the version that answers now."""
-    worker = worker_of(request)
+    worker = admitted(request, "predict")
     return JSONResponse(document(worker.follower.require_model(), worker.settings, keys=worker.access.asks_for_keys))
 
 
@@ -80,8 +80,15 @@ def _challenger(worker: Worker) -> dict[str, Any]:
         "shadow_share": worker.settings.shadow_share,
         "canary_share": challenger.canary_share,
         "returned": returned and {"version": returned.version, "reason": returned.reason},
+        "compared": _compared(worker),
         "error": challenger.fault,
     }
+
+
+def _compared(worker: Worker) -> bool:
+    """Whether champion and challenger read the same array, so that both can answer it."""
+    champion, challenger = worker.follower.model, worker.challenger.model
+    return bool(champion and challenger and champion.reading == challenger.reading)
 
 
 def _described(served: ServedModel | None) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from components.presence import KnownServer, Workers, WorkerState
 from components.promote import history, promote, rollback
 from components.promote.acknowledgement import NotServed, Server
 from components.settings import Settings
+from serving.challenger import Challenger
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
@@ -147,7 +148,7 @@ def test_a_request_in_flight_holds_the_acknowledgement_back(shelf: Shelf, tmp_pa
     said: list[WorkerState] = []
     registry = open_registry(shelf.settings, NAME)
     versions = Versions(registry, tmp_path / "scratch", shelf.settings.public_keys, 16)
-    follower = Follower(versions, Metrics(), said.append)
+    follower = Follower(versions, Challenger(versions, 0.0), Metrics(), said.append)
     follower.look()
     request = follower.begin_request()
     shelf.promote(second)

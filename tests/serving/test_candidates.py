@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,8 @@ import pytest
 
 from components.errors import DataError, RegistryError
 from components.predictions import predictions_folder
-from components.registry import CANARY, CHALLENGER
+from components.promote import promote, rollback
+from components.registry import CHALLENGER
 from components.replay import replay
 from components.shadow import compare, shadow_folder
 from flows.candidate_commands import set_canary, shadowed
@@ -76,7 +78,7 @@ def test_what_the_challenger_does_in_the_shadow_is_told(candidates: Shelf, tmp_p
 
 def test_a_canary_answers_a_share_of_the_callers_the_same_each_time(candidates: Shelf, tmp_path: Path) -> None:
     settings = candidates.settings
-    with running(settings, tmp_path) as server:
+    with running(settings, tmp_path, canary_slowdown=100) as server:
         assert {answer["version"] for answer in ask_each(server)} == {1}
         assert "answers 0.5 of the requests" in set_canary(settings, NAME, 0.5, None)
         wait_for(lambda: server.model()["challenger"]["canary_share"] == 0.5, "the canary")
@@ -105,44 +107,79 @@ def sticky(caller: str) -> tuple[bytes, dict[str, str]]:
 
 def canary_of(shelf: Shelf, folder: Path, **budgets: float) -> Canary:
     """A canary that is to answer everything."""
-    shelf.registry.set_tag(2, CANARY, "1")
     registry = open_registry(shelf.settings, NAME)
     versions = Versions(registry, folder / "scratch", shelf.settings.public_keys, 16)
-    challenger = Challenger(versions, lambda: 1, 0.0)
-    challenger.look()
+    challenger = Challenger(versions, 0.0)
+    challenger.look(1)
     assert challenger.fault is None
-    return Canary(challenger, folder, **{"errors": 0.01, "slowdown": 1.5, **budgets}, metrics=Metrics())
+    return Canary(challenger, folder / "canary.json", **{"errors": 0.01, "slowdown": 1.5, **budgets}, metrics=Metrics())
 
 
-def test_a_canary_that_errs_is_sent_back_and_every_worker_hears_of_it(candidates: Shelf, tmp_path: Path) -> None:
+def test_a_canary_that_errs_is_sent_back_until_it_is_begun_anew(candidates: Shelf, tmp_path: Path) -> None:
+    set_canary(candidates.settings, NAME, 1.0, None)
     canary, other = canary_of(candidates, tmp_path), canary_of(candidates, tmp_path)
     model = canary.choose("anybody")
     assert model is not None
     assert model.version == 2
-    canary.ended(model, None)
-    assert canary.choose("anybody") is model, "one error of a hundred requests is within the budget"
-    canary.ended(model, None)
+    canary.ended(model, well=False)
+    assert canary.choose("anybody") is model, "one error is none"
+    canary.ended(model, well=True)
+    canary.ended(model, well=False)
     assert canary.choose("anybody") is None
     assert canary.returned is not None
-    assert "failed at 2 of 2" in canary.returned.reason
+    assert "failed at 2 of its last 3" in canary.returned.reason
     assert other.choose("anybody") is not None
     other.look()
-    assert other.choose("anybody") is None
+    assert other.choose("anybody") is None, "every worker hears of it"
+    after_a_restart = canary_of(candidates, tmp_path)
+    after_a_restart.look()
+    assert after_a_restart.choose("anybody") is None
+    time.sleep(1.1)  # the tag has seconds
+    set_canary(candidates.settings, NAME, 1.0, None)
+    anew = canary_of(candidates, tmp_path)
+    anew.look()
+    assert anew.choose("anybody") is not None
+
+
+def test_few_errors_among_many_requests_are_within_the_budget(candidates: Shelf, tmp_path: Path) -> None:
+    set_canary(candidates.settings, NAME, 1.0, None)
+    canary = canary_of(candidates, tmp_path, errors=0.02)
+    model = canary.choose("anybody")
+    assert model is not None
+    for number in range(1000):
+        canary.ended(model, well=number % 100 != 99)
+    assert canary.choose("anybody") is model
+    for _ in range(5):
+        canary.ended(model, well=False)
+    assert canary.choose("anybody") is None, "of its last 200, whatever was before them"
 
 
 def test_a_slow_canary_is_sent_back(candidates: Shelf, tmp_path: Path) -> None:
+    set_canary(candidates.settings, NAME, 1.0, None)
     canary = canary_of(candidates, tmp_path)
     model = canary.choose("anybody")
     assert model is not None
     for _ in range(60):
-        canary.answered(0.010)
-        canary.ended(model, 0.014)
+        canary.timed(model, 1.0, 1.4)
     assert canary.choose("anybody") is model, "1.4 × is allowed"
     for _ in range(200):
-        canary.ended(model, 0.016)
+        canary.timed(model, 1.0, 1.6)
     assert canary.choose("anybody") is None
     assert canary.returned is not None
     assert "1.60 × the champion's time; 1.5 × is allowed" in canary.returned.reason
+
+
+def test_a_move_of_the_champion_ends_every_canary(candidates: Shelf, tmp_path: Path) -> None:
+    settings = candidates.settings
+    with running(settings, tmp_path, canary_slowdown=100) as server:
+        set_canary(settings, NAME, 1.0, None)
+        wait_for(lambda: server.post("/predict", *ONE).json()["version"] == 2, "the canary")
+        promote(settings, NAME, 2, 1, "it is better")
+        rollback(settings, NAME, "it is not")
+        asked = [server.post("/predict", *ONE).json()["version"] for _ in range(20)]
+        assert set(asked) == {1}, "after the acknowledgement nothing of the version that was taken away"
+        time.sleep(1)
+        assert server.post("/predict", *ONE).json()["version"] == 1
 
 
 class Broken:
@@ -153,19 +190,19 @@ class Broken:
 
 
 def test_what_a_canary_fails_at_is_answered_by_the_champion(candidates: Shelf, tmp_path: Path) -> None:
-    candidates.registry.set_tag(2, CANARY, "1")
+    set_canary(candidates.settings, NAME, 1.0, None)
     body, headers = ONE
 
     async def ask_twice() -> tuple[Worker, list[httpx.Response]]:
         app = build_app()
         app.worker = worker = Worker(candidates.settings, NAME, tmp_path / "server")
         await worker.start()
-        while worker.challenger.model is None:
-            await asyncio.sleep(0.05)
-        worker.challenger.model = replace(worker.challenger.model, session=Broken())
+        assert worker.challenger.model
+        broken = worker.challenger.model = replace(worker.challenger.model, session=Broken())
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
             answered = [await client.post("/predict", content=body, headers=headers) for _ in "ab"]
             answered.append(await client.post("/predict", content=b"[]", headers=headers))
+        assert broken.requests.wait_for_none(0.1)
         await worker.stop()
         return worker, answered
 
@@ -174,7 +211,7 @@ def test_what_a_canary_fails_at_is_answered_by_the_champion(candidates: Shelf, t
         assert (answer.status_code, answer.json()["version"], answer.headers["x-model-version"]) == (200, 1, "1")
     assert refused.status_code == 422, "what the champion refuses, too, is no failure"
     assert worker.canary.returned is not None
-    assert "failed at 2 of 2" in worker.canary.returned.reason
+    assert "failed at 2 of its last 2" in worker.canary.returned.reason
     assert worker.follower.model
     assert worker.follower.model.requests.wait_for_none(0.1)
 

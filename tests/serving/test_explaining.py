@@ -77,7 +77,7 @@ def test_the_token_that_an_answer_was_given_for_is_found() -> None:
     tokens = explained(explainer, sample, answering, CLASSES)["tokens"]
     assert [token["effect"] for token in tokens] == [float(place == 3) for place in range(len(tokens))]
     assert text.lower().startswith("".join(token["text"] for token in tokens).strip().lower())
-    hidden = explainer.hidden(sample)
+    hidden = np.stack(list(explainer.hidden(sample)))
     assert hidden.shape == (len(tokens), len(sample))
     assert (hidden[0][:-1] == sample[1:]).all()
 
