@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -76,13 +77,26 @@ class BodyReader:
         return RequestError(413, sentence, {"Connection": "close"})
 
 
+class FormParser(MultiPartParser):
+    """Takes a part that says it is of another type than text for a file, named or not (RFC 7578, section 4.2)."""
+
+    def on_headers_finished(self) -> None:
+        """Gives a file without a name one, as Starlette knows files by it."""
+        part = self._current_part
+        kind = next((value for name, value in part.item_headers if name == b"content-type"), b"text/plain")
+        named = b"filename" in parse_options_header(part.content_disposition)[1]
+        if part.content_disposition and not named and not kind.strip().lower().startswith(b"text/"):
+            part.content_disposition += b'; filename="file"'
+        super().on_headers_finished()
+
+
 async def multipart_files(body: bytes, request: Request, max_files: int) -> list[bytes]:
     """The files of a multipart form, in order; whatever their fields are called.
 
     Raises:
         RequestError: not a form, no file in it, or too many.
     """
-    parser = MultiPartParser(request.headers, _once(body), max_files=max_files, max_fields=16)
+    parser = FormParser(request.headers, _once(body), max_files=max_files, max_fields=16)
     parser.spool_max_size = len(body) + 1  # never on disk: the body is in memory and bounded
     try:
         form = await parser.parse()

@@ -95,7 +95,10 @@ def sample_contents(inputs: Inputs, most: int) -> tuple[dict[str, Any], dict[str
     """The bodies that one sample, and a list of them, may be sent as."""
     sample = sample_schema(inputs)
     one = {"application/json": {"schema": _object(inputs=sample)}}
-    listed = {"type": "array", "items": sample, "minItems": 1, "maxItems": most}
+    lists = [
+        {"type": "array", "items": each, "minItems": 1, "maxItems": most} for each in sample.get("oneOf", [sample])
+    ]
+    listed = {"oneOf": lists} if len(lists) > 1 else lists[0]  # all samples of a list have the same form
     several = {"application/json": {"schema": _object(inputs=listed)}}
     match inputs:
         case ImageInputs():

@@ -167,10 +167,13 @@ def _linear_map(offset: float) -> onnx.ModelProto:
         "medians": np.array(medians, np.float32),
         "weights": np.array(WEIGHTS_OF_COLUMNS, np.float32)[:, None],
         "offset": np.array([offset], np.float32),
+        "least": np.array(-1e6, np.float32),
+        "most": np.array(1e6, np.float32),
     }
     nodes = [
         helper.make_node("IsNaN", ["inputs"], ["absent"]),
-        helper.make_node("Where", ["absent", "medians", "inputs"], ["features"]),
+        helper.make_node("Where", ["absent", "medians", "inputs"], ["whole"]),
+        helper.make_node("Clip", ["whole", "least", "most"], ["features"]),
         helper.make_node("Gemm", ["features", "weights", "offset"], ["value"]),
     ]
     columns = len(medians)

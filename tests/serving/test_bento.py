@@ -80,7 +80,7 @@ def test_a_bento_holds_the_server_alone_and_serves(shelf: Shelf, tmp_path: Path)
     assert not [line for line in asked_for if line.startswith(tuple(f"{name}==" for name in HEAVY))]
     files = {file.relative_to(bento / "src").parts[0] for file in (bento / "src").rglob("*") if file.is_file()}
     assert {"serving", "components", "pyproject.toml"} <= files
-    assert not files & {"tests", "data", "models", ".tunesmith", "flows"}
+    assert not files & {"tests", "data", "models", ".tunesmith", "flows", "params.yaml"}
     assert (bento / "src" / "serving" / "page" / "index.html").exists()
     with served(shelf, str(bento), tmp_path / "bentoml") as address:
         assert httpx.get(f"{address}/", headers={"Accept": "text/html"}).text.startswith("<!doctype html>")

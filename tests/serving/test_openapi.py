@@ -33,7 +33,6 @@ def ask_everything(server: Running, folder: Path, examples: int = EXAMPLES) -> i
         f"{server.address}/openapi.json",
         f"--max-examples={examples}",
         "--seed=7",
-        "--workers=2",
         "--no-color",
         "--continue-on-failure",
     ]
