@@ -146,6 +146,7 @@ def our_server(settings: Settings, folder: Path) -> Iterator[Server]:
         "TUNESMITH_HOME": str(settings.home),
         "TUNESMITH_PORT": str(settings.port),
         "TUNESMITH_MAX_BATCH": str(BATCH),
+        "TUNESMITH_MAX_QUEUE": str(2 * CONNECTIONS * BATCH),
     }
     with _started(command, environment, folder, settings.port, "/readyz") as server:
         yield server
@@ -188,9 +189,10 @@ def _wait(port: int, probe: str, process: subprocess.Popen[bytes]) -> None:
 
 @contextmanager
 def rival(name: str, folder: Path) -> Iterator[Server]:
-    """One of :mod:`benchmarks.serving_rivals`."""
-    port = free_port()
-    command = [sys.executable, "-m", "benchmarks.serving_rivals", name, str(folder / "package" / MODEL), str(port)]
+    """LitServe, or one of :mod:`benchmarks.serving_rivals`."""
+    port, graph = free_port(), str(folder / "package" / MODEL)
+    module = ["serving_litserve"] if name == "litserve" else ["serving_rivals", name]
+    command = [sys.executable, "-m", f"benchmarks.{module[0]}", *module[1:], graph, str(port)]
     with _started(command, {"PYTHONPATH": str(ROOT)}, folder, port, "/docs") as server:
         yield server
 

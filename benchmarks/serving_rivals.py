@@ -1,7 +1,7 @@
 """The same graph behind other servers: ``python -m benchmarks.serving_rivals NAME GRAPH PORT``.
 
 ``pydantic``: FastAPI, the array as a field of a model. ``raw``: FastAPI, the bytes of the array as the body, answered
-inline: no batching, no validation but that of the size. ``litserve``: LitServe with its own batching.
+inline: no batching, no validation but that of the size. LitServe is in :mod:`benchmarks.serving_litserve`.
 """
 
 import io
@@ -68,38 +68,8 @@ def raw_app(graph: str) -> FastAPI:
     return app
 
 
-def serve_lit(graph: str, port: int) -> None:
-    """LitServe with batches of up to 64."""
-    import litserve
-
-    class Api(litserve.LitAPI):  # type: ignore[misc]  # untyped base
-        def setup(self, device: str) -> None:
-            self.answer = answerer(graph)
-
-        def decode_request(self, request: dict[str, Any]) -> NDArray[np.uint8]:
-            return np.array(request["inputs"], np.uint8)
-
-        def batch(self, inputs: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-            return np.stack(inputs)
-
-        def predict(self, samples: NDArray[np.uint8]) -> list[list[float]]:
-            return self.answer(samples)
-
-        def unbatch(self, output: list[list[float]]) -> list[list[float]]:
-            return output
-
-        def encode_response(self, output: list[float]) -> dict[str, Any]:
-            return said(output)
-
-    server = litserve.LitServer(Api(max_batch_size=64, batch_timeout=0.001), accelerator="cpu", workers_per_device=1)
-    server.run(host="127.0.0.1", port=port, num_api_servers=1, generate_client_file=False, log_level="error")
-
-
 def main(name: str, graph: str, port: int) -> None:
     """Serves until it is ended."""
-    if name == "litserve":
-        serve_lit(graph, port)
-        return
     app = {"pydantic": pydantic_app, "raw": raw_app}[name](graph)
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="error", access_log=False)
 

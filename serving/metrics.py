@@ -5,16 +5,18 @@ BentoML's own metrics stay off: they label by the path that was asked for, so a 
 
 import contextlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 LATENCY_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
-CONFIDENCE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
+CONFIDENCE_BOUNDS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
@@ -83,8 +85,11 @@ class Metrics:
         self._labels = Counter(
             "tunesmith_labels", "Those samples, by the class that was answered.", ["label"], registry=registry
         )
-        self._confidence = Histogram(
-            "tunesmith_confidence", "Their largest probabilities.", buckets=CONFIDENCE_BUCKETS, registry=registry
+        self._confidences = Counter(
+            "tunesmith_confidences",
+            "Those samples, by the upper bound of the interval that their largest probability is in.",
+            ["up_to"],
+            registry=registry,
         )
         self._shadow = Counter(
             "tunesmith_shadow_samples",
@@ -129,7 +134,7 @@ class Metrics:
         self._unlogged.inc(samples)
 
     def logged(
-        self, samples: int, summaries: Mapping[str, float], labels: Mapping[str, int], confidences: Iterable[float]
+        self, samples: int, summaries: Mapping[str, float], labels: Mapping[str, int], confidences: NDArray[np.float32]
     ) -> None:
         """Samples are in the prediction log.
 
@@ -144,8 +149,9 @@ class Metrics:
             self._summaries.labels(name).inc(total)
         for label, count in labels.items():
             self._labels.labels(label).inc(count)
-        for confidence in confidences:
-            self._confidence.observe(confidence)
+        counts, _ = np.histogram(confidences, (0.0, *CONFIDENCE_BOUNDS))
+        for bound, count in zip(CONFIDENCE_BOUNDS, counts.tolist(), strict=True):
+            self._confidences.labels(f"{bound:g}").inc(count)
 
     def log_failed(self) -> None:
         """The prediction log could not be written; it is tried again."""

@@ -125,7 +125,7 @@ class PredictionLog:
         sums = table["summary"].combine_chunks().flatten().to_numpy().reshape(len(table), len(names)).sum(axis=0)
         is_classes = isinstance(model.signature.target, ClassTarget)
         labels = Counter(table["label"].to_pylist()) if is_classes else Counter[str]()
-        confidences = table["confidence"].to_pylist() if is_classes else []
+        confidences = table["confidence"].to_numpy() if is_classes else np.empty(0, np.float32)
         self._metrics.logged(len(table), dict(zip(names, sums.tolist(), strict=True)), labels, confidences)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
@@ -18,6 +19,9 @@ from serving.decoding.document import JSON_KINDS, is_json, read_inputs
 from serving.errors import RequestError
 
 NPY_MAGIC = b"\x93NUMPY"
+NPY_FIRST = NPY_MAGIC + b"\x01\x00"
+"""How a file of version 1.0 begins; the length of its header follows, in two bytes."""
+CACHED_BYTES = 256
 NPY_HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 NPY_TYPES = ("application/x-npy", "application/npy", "application/x-numpy")
 MAX_AXES_SHOWN = 8
@@ -197,6 +201,15 @@ def decode_npy(body: bytes, expected: Expected) -> NDArray[np.uint8]:
 
 
 def _npy_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Shape, order, dtype, and where the data begin; what numpy.save writes first is known from the last time."""
+    length = int.from_bytes(body[8:10], "little")
+    if body.startswith(NPY_FIRST) and length <= CACHED_BYTES:
+        return _parsed_header(body[: len(NPY_FIRST) + 2 + length])
+    return _parsed_header.__wrapped__(body)
+
+
+@lru_cache(maxsize=64)
+def _parsed_header(body: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
     file = io.BytesIO(body)
     try:
         read = NPY_HEADERS[npy.read_magic(file)]

@@ -4,9 +4,10 @@ import asyncio
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from components.contracts import ClassTarget, Target, ValueTarget
 from serving.answering import Asked, by_canary, decoded_for_champion, inferred_by_champion
@@ -19,21 +20,22 @@ from serving.routes.asking import admitted, worker_of
 from serving.shadow import Pair
 
 EXPLAINING_SECONDS = 20.0
+DECIMALS = 6
+"""Of a probability."""
 
 
 async def predict(request: Request) -> Response:
     """One sample."""
     shown = _shown_classes(request)
     served, answers = await _answers(request, single=True)
-    return _answer(request, served, _prediction(served.signature.target, answers[0], shown))
+    return _answer(request, served, _predictions(served.signature.target, answers, shown)[0])
 
 
 async def predict_batch(request: Request) -> Response:
     """Several samples, all answered by one version."""
     shown = _shown_classes(request)
     served, answers = await _answers(request, single=False)
-    target = served.signature.target
-    return _answer(request, served, {"predictions": [_prediction(target, answer, shown) for answer in answers]})
+    return _answer(request, served, {"predictions": _predictions(served.signature.target, answers, shown)})
 
 
 async def _answers(request: Request, *, single: bool) -> tuple[ServedModel, NDArray[np.float32]]:
@@ -79,7 +81,8 @@ async def explain(request: Request) -> Response:
         except TimeoutError:
             sentence = f"To explain an answer of this model takes more than {EXPLAINING_SECONDS:.0f} seconds here."
             raise RequestError(503, sentence, {"Retry-After": "60"}) from None
-    return _answer(request, served, {**_prediction(target, answer, shown), "explanation": why})
+    (prediction,) = _predictions(target, inferred.answers, shown)
+    return _answer(request, served, {**prediction, "explanation": why})
 
 
 def _shown_classes(request: Request) -> int | None:
@@ -96,19 +99,36 @@ def _shown_classes(request: Request) -> int | None:
     return int(given)
 
 
-def _prediction(target: Target, answer: NDArray[np.float32], shown: int | None) -> dict[str, Any]:
+def _predictions(target: Target, answers: NDArray[np.float32], shown: int | None) -> list[dict[str, Any]]:
+    """What is told of each sample."""
     match target:
         case ClassTarget(labels=labels):
-            shares = [round(value, 6) for value in answer.tolist()]
-            best = max(range(len(shares)), key=shares.__getitem__)
-            told = {"label": labels[best], "confidence": shares[best]}
-            if shown is None or shown >= len(labels):
-                return told | {"probabilities": dict(zip(labels, shares, strict=True))}
-            likely = sorted(range(len(shares)), key=shares.__getitem__, reverse=True)[:shown]
-            return told | {"probabilities": {labels[place]: shares[place] for place in likely}}
+            shares = answers.astype(np.float64).round(DECIMALS)
+            count = len(labels) if shown is None else min(shown, len(labels))
+            best = shares.argmax(axis=1)
+            confidences = shares[np.arange(len(shares)), best].tolist()
+            likely = _likely(shares, count)
+            return [
+                {"label": labels[place], "confidence": confidence, "probabilities": dict(zip(names, told, strict=True))}
+                for place, confidence, names, told in zip(
+                    best.tolist(),
+                    confidences,
+                    ([labels[each] for each in row] for row in likely.tolist()),
+                    np.take_along_axis(shares, likely, axis=1).tolist(),
+                    strict=True,
+                )
+            ]
         case ValueTarget():
-            return {"value": answer.item(), "name": target.name}
+            return [{"value": value, "name": target.name} for value in answers[:, 0].tolist()]
+
+
+def _likely(shares: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    """Places of the classes that are told of, (samples, count): all in their order, or the most probable ones first."""
+    if count == shares.shape[1]:
+        return np.broadcast_to(np.arange(count), shares.shape)
+    return np.argsort(-shares, axis=1, kind="stable")[:, :count]
 
 
 def _answer(request: Request, served: ServedModel, content: dict[str, Any]) -> Response:
-    return JSONResponse({**content, "version": served.version, "request_id": request.state.request_id})
+    answer = {**content, "version": served.version, "request_id": request.state.request_id}
+    return Response(orjson.dumps(answer), media_type="application/json")

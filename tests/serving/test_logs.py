@@ -1,6 +1,7 @@
 """What a server says of itself: structured lines, metrics of what it is asked, traces."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -41,7 +42,8 @@ def test_what_is_asked_is_measured(shelf: Shelf, tmp_path: Path) -> None:
         told = server.get("/metrics").text
     assert label in DIGITS
     assert f'tunesmith_labels_total{{label="{label}"}} 1.0' in told
-    assert "tunesmith_confidence_count 1.0" in told
+    counted = re.findall(r'tunesmith_confidences_total{up_to="([0-9.]+)"} 1\.0', told)
+    assert len(counted) == 1
     for name in summary_names(fitted().inputs):
         assert f'tunesmith_input_summary_sum{{summary="{name}"}}' in told
 

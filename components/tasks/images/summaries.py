@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 SUMMARIES = ("mean", "std", "minimum", "maximum", "contrast", "entropy", "sharpness", "edges")
 LEVELS = 256
+BLOCK = 64
+"""So many images are summarised at once: their histograms stay in the processor's cache."""
 
 
 def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -25,6 +27,11 @@ def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         (images, 8) float32, finite.
     """
+    blocks = [images_nhwc[start : start + BLOCK] for start in range(0, len(images_nhwc), BLOCK)]
+    return np.concatenate([_summaries(block) for block in blocks])
+
+
+def _summaries(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
     tones = _tones(images_nhwc)
     structure = _structure(images_nhwc.mean(axis=3, dtype=np.float32))
     return np.concatenate([tones, structure], axis=1).astype(np.float32)
@@ -32,17 +39,19 @@ def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 def _tones(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The first six columns, all from one histogram of each image: (images, 6)."""
+    pixels = images_nhwc[0].size
     histograms = np.stack([np.bincount(image.ravel(), minlength=LEVELS) for image in images_nhwc])
-    shares = histograms / histograms.sum(axis=1, keepdims=True)
     values = np.arange(LEVELS)
-    mean = shares @ values
-    variance = np.maximum(shares @ values**2 - mean**2, 0)
-    below = shares.cumsum(axis=1)
-    contrast = (below >= 0.95).argmax(axis=1) - (below >= 0.05).argmax(axis=1)
-    information = -np.log2(shares, out=np.zeros_like(shares), where=shares > 0)
+    mean = histograms @ values / pixels
+    variance = np.maximum(histograms @ values**2 / pixels - mean**2, 0)
+    below = histograms.cumsum(axis=1)
+    contrast = (below >= 0.95 * pixels).argmax(axis=1) - (below >= 0.05 * pixels).argmax(axis=1)
     present = histograms > 0
     maximum = LEVELS - 1 - present[:, ::-1].argmax(axis=1)
-    entropy = (shares * information).sum(axis=1)
+    occurring = histograms[present]
+    information = np.zeros(histograms.shape)
+    information[present] = occurring * np.log2(occurring)
+    entropy = np.maximum(np.log2(pixels) - information.sum(axis=1) / pixels, 0)
     return np.stack([mean, np.sqrt(variance), present.argmax(axis=1), maximum, contrast, entropy], axis=1)
 
 
