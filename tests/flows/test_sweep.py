@@ -21,6 +21,7 @@ from components.sweep.record import Sweep, Trial
 from flows.sweep import PlainBoard, SweepBoard, apply, shown, verdict
 from tests.components.sweep_functions import row
 from tests.components.test_sweep_run import workspace
+from tests.flows.toy import heeding_interrupts
 from tests.places import REPOSITORY
 
 SECTION = load_params(REPOSITORY / "params.yaml").sweep
@@ -180,14 +181,15 @@ def test_a_schedule_sweeps_by_itself_until_it_is_interrupted(tmp_path: Path) -> 
     root = workspace(tmp_path / "work", {})
     report = root / "reports" / "sweep" / "report.html"
     with (root / "said").open("w") as said:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "sweep", "--cron", "* * * * *"],
-            cwd=root,
-            env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
-            stdout=said,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
+        with heeding_interrupts():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "flows.cli", "sweep", "--cron", "* * * * *"],
+                cwd=root,
+                env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
         try:
             deadline = time.monotonic() + 240
             while not report.exists() and process.poll() is None and time.monotonic() < deadline:

@@ -1,10 +1,12 @@
 """A line of four trivial but real stages in a folder of its own, with real DVC, a real Prefect and real processes."""
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from tests.places import REPOSITORY
@@ -94,9 +96,8 @@ def tunesmith(root: Path, *arguments: str, **more: str) -> subprocess.CompletedP
 
 
 def start(root: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
-    """Starts a command of tunesmith, which Ctrl-C ends even where the tests run in the background and ignore it."""
-    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
+    """Starts a command of tunesmith, which Ctrl-C ends."""
+    with heeding_interrupts():
         return subprocess.Popen(
             command(*arguments),
             cwd=root,
@@ -105,6 +106,14 @@ def start(root: Path, *arguments: str, **more: str) -> subprocess.Popen[str]:
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+
+@contextlib.contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """What is started meanwhile is ended by Ctrl-C, even where the tests run in the background and ignore it."""
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
     finally:
         signal.signal(signal.SIGINT, ignored)
 
