@@ -65,22 +65,21 @@ async def explain(request: Request) -> Response:
     """One sample, and what of it the answer was given for; one at a time, as it takes many inferences."""
     worker = admitted(request, "predict")
     shown = _shown_classes(request)
+    served, inputs, inferred, is_canary = await _inferred(request, single=True)  # a slow body holds nobody else up
     if worker.explaining.locked():
         raise Overloaded("Another answer is being explained; ask again in a second.")
-    async with worker.explaining:
-        served, inputs, inferred, is_canary = await _inferred(request, single=True)
-        batcher = worker.canary_batcher if is_canary else worker.batcher
+    batcher = worker.canary_batcher if is_canary else worker.batcher
 
-        async def infer(samples: NDArray[Any]) -> NDArray[np.float32]:
-            return (await batcher.infer(served, samples)).answers
+    async def infer(samples: NDArray[Any]) -> NDArray[np.float32]:
+        return (await batcher.infer(served, samples)).answers
 
-        answer, target = inferred.answers[0], served.signature.target
-        try:
-            async with asyncio.timeout(EXPLAINING_SECONDS):
-                why = await explained(served.explainer, inputs[0], answer, target, infer, worker.settings.max_batch)
-        except TimeoutError:
-            sentence = f"To explain an answer of this model takes more than {EXPLAINING_SECONDS:.0f} seconds here."
-            raise RequestError(503, sentence, {"Retry-After": "60"}) from None
+    answer, target = inferred.answers[0], served.signature.target
+    try:
+        async with worker.explaining, asyncio.timeout(EXPLAINING_SECONDS):
+            why = await explained(served.explainer, inputs[0], answer, target, infer, worker.settings.max_batch)
+    except TimeoutError:
+        sentence = f"To explain an answer of this model takes more than {EXPLAINING_SECONDS:.0f} seconds here."
+        raise RequestError(503, sentence, {"Retry-After": "60"}) from None
     (prediction,) = _predictions(target, inferred.answers, shown)
     return _answer(request, served, {**prediction, "explanation": why})
 

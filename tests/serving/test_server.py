@@ -4,6 +4,7 @@ import io
 import json
 import socket
 import struct
+import time
 import zlib
 from typing import Any
 
@@ -322,3 +323,15 @@ def test_start_page_asks_nothing_of_other_machines(server: Running) -> None:
     assert page.headers["content-type"] == "application/json"
     assert "POST /predict" in page.json()["routes"]
     assert page.json()["takes"] == server.model()["takes"]
+
+
+def test_a_body_that_never_comes_keeps_nobody_from_an_explanation(server: Running) -> None:
+    body = json.dumps({"inputs": SAMPLE.tolist()}).encode()
+    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+        slow.sendall(
+            b"POST /explain HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{"
+        )
+        time.sleep(0.3)
+        answered = server.post("/explain?top=1", body, JSON)
+    assert answered.status_code == 200, answered.text
+    assert "occlusion" in answered.json()["explanation"]["method"]
