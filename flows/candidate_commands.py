@@ -21,6 +21,8 @@ def shadowed(settings: Settings, name: str, version: int | None) -> Comparison:
         RegistryError: nothing was compared, or there is no such version.
     """
     chosen, champion = chosen_version(settings, name, version), Registry(settings, name).champion()
+    if chosen == champion:
+        raise RegistryError(f"Version {chosen} of '{name}' is the champion itself. Name another with --version.")
     found = compare(shadow_folder(settings, name), champion, chosen)
     if found is None:
         raise RegistryError(

@@ -72,8 +72,10 @@ def test_what_the_challenger_does_in_the_shadow_is_told(candidates: Shelf, tmp_p
     assert found.champion_ms > 0 < found.challenger_ms
     assert "version 2 answered 40 samples" in found.sentence()
     assert f'tunesmith_shadow_samples_total{{result="differed"}} {differing(candidates)}.0' in told
-    with pytest.raises(RegistryError, match="TUNESMITH_SHADOW_SHARE"):
+    with pytest.raises(RegistryError, match="is the champion itself"):
         shadowed(settings, NAME, 1)
+    with pytest.raises(RegistryError, match="TUNESMITH_SHADOW_SHARE"):
+        shadowed(settings, NAME, 9)
 
 
 def test_a_canary_answers_a_share_of_the_callers_the_same_each_time(candidates: Shelf, tmp_path: Path) -> None:
