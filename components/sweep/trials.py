@@ -284,6 +284,6 @@ def decisive_epochs(scheduler: SchedulerParams, epochs: int) -> frozenset[int]:
         case MedianParams(grace_epochs=grace):
             return frozenset(range(grace, epochs + 1))
         case PbtParams(every_epochs=every):
-            return frozenset(range(every, epochs + 1, every))
+            return frozenset(range(every, epochs, every))  # after its last epoch, a trial has no use for others
         case _:
             return frozenset()

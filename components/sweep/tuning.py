@@ -1,6 +1,7 @@
 """Between Ray Tune and the trials: which trial is next, what is reported of it, and whether it goes on."""
 
 import json
+import math
 import random
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from components.params.sections import Conditional, Dimension, LogUniform, PbtPa
 from components.sweep.job import SAID
 from components.sweep.record import EpochRow
 from components.sweep.space import Space, Values, listed, rounded
-from components.sweep.trials import Trials
+from components.sweep.trials import Trials, decisive_epochs
 
 
 class Unwritten:
@@ -100,10 +101,15 @@ class Pruning(Unwritten, FIFOScheduler):  # type: ignore[misc]  # untyped base
 
 
 class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # untyped base
-    """Population-based training over the trials of a sweep."""
+    """Population-based training over the trials of a sweep.
+
+    Trials wait for one another where they exchange: if a bad one that is ahead did not, it would never meet a good one
+    of its epoch, and which trials met would be a matter of time.
+    """
 
     def __init__(self, trials: Trials, params: PbtParams, seed: int) -> None:
         self.trials = trials
+        self.decisive = decisive_epochs(params, trials.section.budget.epochs)
         space = trials.section.space
         random.seed(seed)  # Ray draws from there
         super().__init__(
@@ -115,7 +121,7 @@ class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # u
             resample_probability=params.resample,
             hyperparam_mutations={"values": mutations(space)},
             custom_explore_fn=lambda config: {**config, "values": inside(space, config["values"])},
-            synch=False,
+            synch=True,
         )
 
     def on_trial_add(self, tune_controller: Any, trial: RayTrial) -> None:
@@ -125,13 +131,19 @@ class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # u
         """
         super().on_trial_add(SimpleNamespace(search_alg=None), trial)
 
-    def _exploit(self, tune_controller: Any, trial: RayTrial, trial_to_clone: RayTrial) -> None:
-        """Lets a trial go on from another one's weights, unless they are of an earlier epoch.
+    def choose_trial_to_run(self, tune_controller: Any) -> RayTrial | None:
+        """The next trial. Where the one that all others wait for has ended, they go on: Ray lets them wait for ever."""
+        if {trial.status for trial in tune_controller.get_live_trials()} == {RayTrial.PAUSED}:
+            reached = min(self._trial_state[trial].last_train_time for trial in tune_controller.get_live_trials())
+            self._next_perturbation_sync = max(self._next_perturbation_sync, reached + 1)
+        return super().choose_trial_to_run(tune_controller)
 
-        Two trials that sent one another back by an epoch in turn would never end.
-        """
-        if self._trial_state[trial_to_clone].last_train_time >= self._trial_state[trial].last_train_time:
-            super()._exploit(tune_controller, trial, trial_to_clone)
+    def _save_trial_state(self, state: Any, time: int, result: dict[str, Any], trial: RayTrial) -> Any:
+        """Keeps params.yaml as it is out of the ranks: it takes nothing and gives nothing."""
+        score = super()._save_trial_state(state, time, result, trial)
+        if trial.config["number"] == 0:
+            state.last_score = math.nan
+        return score
 
     def _get_new_config(self, trial: RayTrial, trial_to_clone: RayTrial) -> tuple[dict[str, Any], dict[str, Any]]:
         """What Ray makes of the other one's configuration; the number stays the trial's own."""
@@ -142,7 +154,7 @@ class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # u
         """Takes the report down, and lets Ray exchange."""
         if not listen(self.trials, trial.config, heard(result)):
             return str(TrialScheduler.STOP)
-        if "epoch" not in result or trial.config["number"] == 0:  # params.yaml as it is takes nothing and gives nothing
+        if result.get("epoch") not in self.decisive:
             return str(TrialScheduler.CONTINUE)
         return str(super().on_trial_result(tune_controller, trial, result))
 

@@ -195,6 +195,20 @@ def test_population_based_training_exchanges_weights_and_values(tmp_path: Path) 
     assert all(rate_at_best(trial) == pytest.approx(rate_of(trial), rel=1e-3) for trial in population)
 
 
+@ray
+def test_a_population_does_not_wait_for_those_that_diverge(tmp_path: Path) -> None:
+    """Trials end where all others wait for them: at the high rate, a step multiplies each weight by -9."""
+    space = {"train.optimizer.learning_rate": {"kind": "choice", "values": [0.01, 10.0]}}
+    scheduler = {"name": "pbt", "every_epochs": 2, "quantile": 0.5, "resample": 0.0}
+    budget = {"trials": 6, "seconds": None, "epochs": 6, "megabytes": 50}
+    sweep = {"space": space, "scheduler": scheduler, "budget": budget}
+    root = workspace(tmp_path / "work", sweep, schedule={"name": "constant"}, optimizer=SGD | {"weight_decay": 1.0})
+    found, _ = run(root)
+    assert {trial.state for trial in found.trials} == {"complete", "diverged"}
+    ended = [trial for trial in found.trials if trial.state == "complete"]
+    assert all([row.epoch for row in trial.epochs] == [*range(1, 7)] for trial in ended)
+
+
 def test_a_trial_that_fits_nowhere_is_told_before_it_waits() -> None:
     with pytest.raises(SettingsError, match=r"TUNESMITH_TRIAL_THREADS=8, and Ray has 2 CPU here"):
         require_room(Settings(trial_threads=8), {"CPU": 2.0})
