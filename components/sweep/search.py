@@ -14,11 +14,12 @@ from components.params.sections import PbtParams, SweepParams
 from components.settings import Settings
 from components.sweep.cluster import ray_cluster
 from components.sweep.disk import Quota
+from components.sweep.early import decisive_epochs
 from components.sweep.record import RECORD, REPORT, Listener, Sweep, best, front
 from components.sweep.report import render
 from components.sweep.space import Tree, check_space, shortened, tree_of
 from components.sweep.tracking import Tracking
-from components.sweep.trials import Trials, decisive_epochs
+from components.sweep.trials import Trials
 from components.train.machine import check_machine
 
 LIVES = 3
@@ -93,7 +94,7 @@ def run_on_ray(trials: Trials, base: Tree, seed: int, settings: Settings, folder
         base=json.dumps(base),
         threads=settings.trial_threads,
         costly=bool(section.constraints) or len(section.objectives) > 1,
-        decisive=decisive_epochs(scheduler, section.budget.epochs),
+        decisive=decisive_epochs(section),
         exchange=isinstance(scheduler, PbtParams),
     )
     resources = {"cpu": settings.trial_threads, "gpu": settings.trial_gpus}

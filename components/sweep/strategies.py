@@ -51,7 +51,7 @@ class CoarseToFineSampler(BaseSampler):
     """
 
     def __init__(self, strategy: CoarseToFineSearch, trials: int, seed: int) -> None:
-        self.strategy, self.coarse = strategy, max(1, math.ceil(strategy.coarse_share * trials))
+        self.strategy, self.coarse = strategy, coarse_trials(strategy, trials)
         self.random = RandomSampler(seed=seed)
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
@@ -85,8 +85,14 @@ class CoarseToFineSampler(BaseSampler):
         if trial.number < self.coarse or not ended:
             return None
         sign = -1 if study.directions[0] == StudyDirection.MAXIMIZE else 1
-        best = sorted(ended, key=lambda each: sign * each.values[0])[: self.strategy.best]
+        best = sorted(ended, key=lambda each: sign * self._score(each))[: self.strategy.best]
         return best[(trial.number - self.coarse) % len(best)]
+
+    def _score(self, trial: FrozenTrial) -> float:
+        """Of a trial, after as many epochs as every other has."""
+        few = self.strategy.coarse_epochs
+        early = [value for epoch, value in trial.intermediate_values.items() if few and epoch <= few]
+        return max(early, default=trial.values[0])
 
     def _point(self, narrow: FloatDistribution | IntDistribution, value: float, trial: FrozenTrial) -> Any:
         """A point of the fine grid: its trials count through the points, the first dimension fastest.
@@ -98,6 +104,11 @@ class CoarseToFineSampler(BaseSampler):
         place = count // FINE_POINTS**ranges % FINE_POINTS
         point: float = (value, narrow.low, narrow.high)[place]
         return point
+
+
+def coarse_trials(strategy: CoarseToFineSearch, trials: int) -> int:
+    """How many of the trials search the whole space."""
+    return max(1, math.ceil(strategy.coarse_share * trials))
 
 
 def neighbourhood(

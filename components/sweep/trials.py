@@ -7,11 +7,9 @@ handed out again, under their numbers, and find their checkpoints.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import count, takewhile
 from pathlib import Path
 
 import optuna
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import RandomSampler
 from optuna.storages.journal import JournalStorage
 from optuna.trial import FrozenTrial
@@ -19,15 +17,8 @@ from optuna.trial import Trial as Open
 from optuna.trial import TrialState as Told
 
 from components.errors import TunesmithError
-from components.params.sections import (
-    AshaParams,
-    GridSearch,
-    HyperbandParams,
-    MedianParams,
-    PbtParams,
-    SchedulerParams,
-    SweepParams,
-)
+from components.params.sections import GridSearch, SweepParams
+from components.sweep.early import build_pruner, epochs_of_trial
 from components.sweep.journal import Journal
 from components.sweep.record import LOWER_IS_BETTER, EpochRow, Listener, Trial, TrialState
 from components.sweep.space import Tree, Values, grid, standing, suggest
@@ -148,8 +139,8 @@ class Trials:
         self._open(number).set_user_attr("costs", costs)
         return all(costs[rule.cost] <= rule.at_most for rule in self.section.constraints)
 
-    def report(self, number: int, row: EpochRow, values: Values | None = None) -> bool:
-        """Takes down an epoch, and says whether the trial goes on.
+    def report(self, number: int, row: EpochRow, values: Values | None = None) -> TrialState | None:
+        """Takes down an epoch, and says what the trial ends as now; None: it goes on.
 
         Args:
             number: of the trial.
@@ -169,8 +160,10 @@ class Trials:
             trial.report(max(each.validation_score for each in _rows(self._frozen(number))), row.epoch)
         self.study.set_user_attr(SPENT, self.seconds)
         self._tell_listeners(number)
-        unjudged = number == 0 or len(self.section.objectives) > 1 or row.epoch >= self.section.budget.epochs
-        return unjudged or not trial.should_prune()
+        if row.epoch >= epochs_of_trial(self.section, number, self.planned):
+            return "complete" if row.epoch < self.section.budget.epochs else None  # its last report says so itself
+        unjudged = number == 0 or len(self.section.objectives) > 1
+        return None if unjudged or not trial.should_prune() else "stopped"
 
     def close_all(self, state: TrialState) -> None:
         """Ends every trial that has not ended."""
@@ -248,42 +241,3 @@ def _record(frozen: FrozenTrial) -> Trial:
 def _rows(frozen: FrozenTrial) -> tuple[EpochRow, ...]:
     rows = [EpochRow.model_validate(row) for key, row in frozen.user_attrs.items() if key.startswith(EPOCH)]
     return tuple(sorted(rows, key=lambda row: row.epoch))
-
-
-def build_pruner(scheduler: SchedulerParams, epochs: int) -> BasePruner:
-    """What ends trials early.
-
-    Args:
-        scheduler: the section.
-        epochs: of a trial.
-    """
-    match scheduler:
-        case AshaParams(grace_epochs=grace, reduction=reduction):
-            return SuccessiveHalvingPruner(min_resource=grace, reduction_factor=reduction)
-        case HyperbandParams(grace_epochs=grace, reduction=reduction):
-            return HyperbandPruner(min_resource=grace, max_resource=epochs, reduction_factor=reduction)
-        case MedianParams(grace_epochs=grace, full_trials=trials):
-            return MedianPruner(n_startup_trials=trials, n_warmup_steps=grace)
-        case _:
-            return NopPruner()
-
-
-def decisive_epochs(scheduler: SchedulerParams, epochs: int) -> frozenset[int]:
-    """The epochs after which a scheduler may end a trial, or exchange its weights, in ``1..epochs``.
-
-    Args:
-        scheduler: the section.
-        epochs: of a trial.
-    """
-    match scheduler:
-        case (
-            AshaParams(grace_epochs=grace, reduction=reduction)
-            | HyperbandParams(grace_epochs=grace, reduction=reduction)
-        ):
-            return frozenset(takewhile(lambda rung: rung <= epochs, (grace * reduction**n for n in count())))
-        case MedianParams(grace_epochs=grace):
-            return frozenset(range(grace, epochs + 1))
-        case PbtParams(every_epochs=every):
-            return frozenset(range(every, epochs, every))  # after its last epoch, a trial has no use for others
-        case _:
-            return frozenset()

@@ -12,10 +12,11 @@ from ray.tune.schedulers import FIFOScheduler, PopulationBasedTraining, TrialSch
 from ray.tune.search import Searcher
 
 from components.params.sections import Conditional, Dimension, LogUniform, PbtParams, Uniform
+from components.sweep.early import decisive_epochs
 from components.sweep.job import SAID
 from components.sweep.record import EpochRow
 from components.sweep.space import Space, Values, listed, rounded
-from components.sweep.trials import Trials, decisive_epochs
+from components.sweep.trials import Trials
 
 
 class Unwritten:
@@ -81,9 +82,10 @@ def listen(trials: Trials, config: Mapping[str, Any], said: Mapping[str, Any]) -
             return False
         case {"event": "epochs", "rows": rows, "values": values}:
             # The epochs after the one that ends a trial are not taken down: it ends the same however they were sent.
-            if not all(trials.report(number, EpochRow.model_validate(row), values) for row in rows):
-                trials.close(number, "stopped")
-                return False
+            for row in rows:
+                if ended := trials.report(number, EpochRow.model_validate(row), values):
+                    trials.close(number, ended)
+                    return False
     return True
 
 
@@ -107,9 +109,11 @@ class Exchanging(Unwritten, PopulationBasedTraining):  # type: ignore[misc]  # u
     of its epoch, and which trials met would be a matter of time.
     """
 
+    _next_perturbation_sync: int  # Ray's
+
     def __init__(self, trials: Trials, params: PbtParams, seed: int) -> None:
         self.trials = trials
-        self.decisive = decisive_epochs(params, trials.section.budget.epochs)
+        self.decisive = decisive_epochs(trials.section)
         space = trials.section.space
         random.seed(seed)  # Ray draws from there
         super().__init__(

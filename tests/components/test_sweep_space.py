@@ -18,6 +18,7 @@ UNIFORM = {"kind": "uniform", "low": 0.0, "high": 0.5}
 TEN = {"kind": "grid", "low": 0, "high": 1, "points": 10, "log": False}
 RATE = "train.optimizer.learning_rate"
 RANDOM = {"name": "random"}
+COARSE = {"name": "coarse_to_fine", "coarse_share": 0.5, "best": 1, "neighbourhood": 0.2, "fine": "random"}
 SGD = {"name": "sgd", "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 0.0}
 
 
@@ -113,8 +114,11 @@ def test_a_bad_range_is_a_sentence(dimension: dict[str, Any], sentence: str) -> 
          "a Gaussian process knows no conditional dimension, and train.wide, train.rate, train.decay"),
         ({"strategy": RANDOM, "objectives": ["validation_score", "latency_ms"],
           "scheduler": {"name": "asha", "grace_epochs": 1, "reduction": 2}}, "there are 2 objectives"),
+        ({"strategy": COARSE | {"coarse_epochs": 2}}, "strategy.coarse_epochs is 2, and a trial has 1 epochs in all"),
+        ({"strategy": COARSE | {"coarse_epochs": 1}, "objectives": ["validation_score", "latency_ms"]},
+         "no match for whole ones"),
     ],
-    ids=["million points", "continuous grid", "pbt", "gaussian process", "objectives"],
+    ids=["million points", "continuous grid", "pbt", "gaussian process", "objectives", "long coarse trials", "front"],
 )  # fmt: skip
 def test_parts_that_do_not_fit_are_a_sentence(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValidationError, match=sentence):

@@ -27,7 +27,8 @@ SEEDS = 20
 RANDOM = {"name": "random"}
 TPE = {"name": "bayes", "model": "tpe", "random_trials": 8}
 GAUSSIAN = {"name": "bayes", "model": "gaussian_process", "random_trials": 8}
-COARSE = {"name": "coarse_to_fine", "coarse_share": 0.4, "best": 2, "neighbourhood": 0.25, "fine": "random"}
+COARSE = {"name": "coarse_to_fine", "coarse_share": 0.4, "coarse_epochs": None, "best": 2,
+          "neighbourhood": 0.25, "fine": "random"}  # fmt: skip
 FUNCTIONS: dict[str, tuple[Function, dict[str, Any], int]] = {
     "branin": (branin, BRANIN_SPACE, 30),
     "conditional": (conditional, CONDITIONAL_SPACE, 50),

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from components.params.sections import SweepParams
-from components.sweep.record import Trial, best, front
-from components.sweep.trials import Trials, decisive_epochs
+from components.sweep.early import decisive_epochs
+from components.sweep.record import Trial, TrialState, best, front
+from components.sweep.trials import Trials
 from components.sweep.tuning import listen
 from tests.components.sweep_functions import BRANIN_SPACE, branin, maximise, row, section, tree
 
@@ -93,7 +94,7 @@ def test_an_epoch_that_is_reported_again_counts_once(tmp_path: Path) -> None:
     trials = Trials(tmp_path / "journal.jsonl", plain(), tree())
     trials.next()
     for _ in range(2):
-        assert trials.report(0, row(1, 0.5))
+        assert trials.report(0, row(1, 0.5)) is None
     assert len(trials.record(0).epochs) == 1
 
 
@@ -137,22 +138,42 @@ def test_a_scheduler_ends_bad_trials_and_lets_the_best_end_by_themselves(
     trials = Trials(tmp_path / "journal.jsonl", plain(scheduler=scheduler, budget=budget), tree())
     while handed := trials.next():
         final = 1 - (handed.number * 7 % 20) / 20
-        going = True
+        ended: TrialState | None = None
         for epoch in range(1, 9):
-            going = trials.report(handed.number, row(epoch, final * (1 - 0.5**epoch)))
-            if not going:
-                trials.close(handed.number, "stopped")
+            ended = trials.report(handed.number, row(epoch, final * (1 - 0.5**epoch)))
+            if ended:
                 break
-        if going:
-            trials.close(handed.number, "complete")
+        trials.close(handed.number, ended or "complete")
     records = trials.records()
     stopped = [trial for trial in records if trial.state == "stopped"]
     assert len(stopped) >= 5
-    decisive = decisive_epochs(trials.section.scheduler, 8)
+    decisive = decisive_epochs(trials.section)
     assert {len(trial.epochs) for trial in stopped} <= decisive, "trials report at once where they may be ended"
     assert sum(len(trial.epochs) for trial in records) < 0.8 * 20 * 8
     assert best(records) == 0
     assert records[0].state == "complete"
+
+
+def test_a_wide_search_trains_for_few_epochs_and_is_judged_by_them(tmp_path: Path) -> None:
+    """The trials of the wide search that begin best get better no more; a fine one is near the best of them."""
+    coarse = {"name": "coarse_to_fine", "coarse_share": 0.5, "coarse_epochs": 3, "best": 1, "neighbourhood": 0.1,
+              "fine": "random"}  # fmt: skip
+    budget = {"trials": 10, "seconds": None, "epochs": 8, "megabytes": 1.0}
+    given = section(BRANIN_SPACE, coarse, 10, budget=budget)
+    trials = Trials(tmp_path / "journal.jsonl", given, tree())
+    while handed := trials.next():
+        early = 0.8 if handed.number == 2 else 0.5
+        rows = [row(epoch, early if epoch <= 3 else 0.7).model_dump() for epoch in range(1, 9)]
+        if listen(trials, {"number": handed.number}, {"event": "epochs", "rows": rows, "values": handed.values}):
+            trials.close(handed.number, "complete")
+    records = trials.records()
+    assert [len(trial.epochs) for trial in records] == [8, 3, 3, 3, 3, 8, 8, 8, 8, 8]
+    assert {trial.state for trial in records} == {"complete"}
+    assert 3 in decisive_epochs(given)
+    centre = records[2].values
+    for trial in records[5:]:
+        assert abs(trial.values["train.x"] - centre["train.x"]) <= 0.05 * 15 + 1e-9
+        assert abs(trial.values["train.y"] - centre["train.y"]) <= 0.05 * 15 + 1e-9
 
 
 def test_epochs_that_are_reported_together_come_to_the_same(tmp_path: Path) -> None:

@@ -153,10 +153,17 @@ class BayesSearch(Section):
 
 
 class CoarseToFineSearch(Section):
-    """A wide search, and then a narrow one around the best of it."""
+    """A wide search, and then a narrow one around the best of it.
+
+    As practised in Bengio 2012, arXiv:1206.5533, section 3.3, and in the notes of the course CS231n, where the wide
+    search trains for few epochs.
+    """
 
     name: Literal["coarse_to_fine"]
     coarse_share: float = Field(gt=0, lt=1, description="Share of the trials that search the whole space at random.")
+    coarse_epochs: int | None = Field(
+        ge=1, le=10_000, description="Epochs of a trial of the wide search; null: as many as of any other."
+    )
     best: int = Field(ge=1, le=100, description="How many of the best trials have their neighbourhood searched.")
     neighbourhood: float = Field(gt=0, lt=1, description="Width of the neighbourhood, as a share of that of the range.")
     fine: Literal["grid", "random"] = Field(description="How the neighbourhood is searched.")
@@ -255,6 +262,8 @@ class SweepParams(Section):
                 f"scheduler {self.scheduler.name} ends trials by one score, and there are {len(self.objectives)} "
                 "objectives. Set scheduler: {name: none}, or make the others constraints"
             )
+        if isinstance(self.strategy, CoarseToFineSearch) and self.strategy.coarse_epochs:
+            self._require_short_coarse_trials(self.strategy.coarse_epochs)
         conditional = [place for place, dimension in self.space.items() if isinstance(dimension, Conditional)]
         if getattr(self.strategy, "model", None) == "gaussian_process" and conditional:
             raise ValueError(
@@ -266,6 +275,18 @@ class SweepParams(Section):
         if isinstance(self.scheduler, PbtParams):
             self._require_changeable()
         return self
+
+    def _require_short_coarse_trials(self, epochs: int) -> None:
+        if epochs > self.budget.epochs:
+            raise ValueError(
+                f"strategy.coarse_epochs is {epochs}, and a trial has {self.budget.epochs} epochs in all "
+                "(budget.epochs). Set strategy.coarse_epochs to fewer, or to null"
+            )
+        if len(self.objectives) > 1:
+            raise ValueError(
+                "trials of strategy.coarse_epochs are no match for whole ones on a front of several objectives. "
+                "Set strategy.coarse_epochs: null"
+            )
 
     def _require_changeable(self) -> None:
         fixed = [
