@@ -53,17 +53,3 @@ def balanced(labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
         members = np.flatnonzero(labels == label)
         rank_in_class[members] = np.arange(len(members))
     return np.sort(np.lexsort((labels, rank_in_class))[:count])
-
-
-def order_statistics(values: NDArray[np.float32], points: int) -> NDArray[np.float32]:
-    """Evenly spaced order statistics of each column, minimum and maximum included.
-
-    Args:
-        values: (samples,) or (samples, columns), at least one sample.
-        points: how many to keep, at most.
-
-    Returns:
-        (min(points, samples),) or (min(points, samples), columns), each column sorted by itself.
-    """
-    positions = np.linspace(0, len(values) - 1, min(points, len(values))).round().astype(np.int64)
-    return np.sort(values, axis=0)[positions]

@@ -2,17 +2,17 @@
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from components.contracts import ClassTarget, LabelledArrays, Preprocessing, Target
 from components.inference import answers, outputs
 from components.package import GoldenBatch
 from components.package.reference import DriftReference
-from components.sampling import golden_picks, order_statistics
+from components.sampling import golden_picks, proportional
 from components.tasks.summaries import summarise
 
-POINTS = 1000
+SAMPLES = 4000
+"""So many samples of the validation split are kept, at most: some 400 kB."""
 COMPONENTS = 16
 BATCH = 512
 
@@ -38,20 +38,18 @@ def drift_reference(session: ort.InferenceSession, fitted: Preprocessing, valida
         fitted: what the samples are, and what the graph gives.
         validation: at least two samples.
     """
-    inputs = validation.inputs
-    given, features = outputs(session, [fitted.target.output, "features"], inputs)
-    batches = [summarise(fitted.inputs, inputs[start : start + BATCH]) for start in range(0, len(inputs), BATCH)]
+    inputs, target = validation.inputs, fitted.target
+    given, features = outputs(session, [target.output, "features"], inputs)
     components = PCA(min(COMPONENTS, *features.shape), random_state=0).fit(features)
+    kept = proportional(validation.labels, SAMPLES)
     return DriftReference(
-        summaries=order_statistics(np.concatenate(batches), POINTS),
-        answers=order_statistics(given.max(axis=1), POINTS),
-        class_counts=_class_counts(fitted.target, given),
+        summaries=np.concatenate(
+            [summarise(fitted.inputs, inputs[kept[start : start + BATCH]]) for start in range(0, len(kept), BATCH)]
+        ),
+        answers=given[kept].max(axis=1),
+        classes=(given[kept].argmax(axis=1) if isinstance(target, ClassTarget) else np.empty(0)).astype(np.int32),
+        features=components.transform(features[kept]).astype(np.float32),
         feature_mean=components.mean_.astype(np.float32),
         feature_components=components.components_.astype(np.float32),
         feature_deviations=np.sqrt(components.explained_variance_).astype(np.float32),
     )
-
-
-def _class_counts(target: Target, given: NDArray[np.float32]) -> NDArray[np.int64]:
-    classes = target.width if isinstance(target, ClassTarget) else 0
-    return np.bincount(given.argmax(axis=1), minlength=classes) if classes else np.empty(0, np.int64)

@@ -13,16 +13,15 @@ from components.files import write_bytes
 
 @dataclass(frozen=True)
 class DriftReference:
-    """What requests are compared with: observations on the validation split, and the directions of its features.
+    """What requests are compared with: samples of the validation split as a log of predictions would have them.
 
-    The sorted arrays are evenly spaced order statistics, minimum and maximum included: a sample to test against
-    (Kolmogorov-Smirnov), and quantiles to bin by (population stability index).
+    The rows of summaries, answers, classes and features are the same samples, so that windows can be drawn from them.
 
     Attributes:
-        summaries: (points, summaries) float32, each column sorted by itself, in the order of
-            :func:`components.tasks.summaries.summary_names`.
-        answers: (points,) float32, sorted: the largest probability of each answer, or the value.
-        class_counts: (labels,) int64, how often each label was predicted; of values: empty.
+        summaries: (samples, summaries) float32, in the order of :func:`components.tasks.summaries.summary_names`.
+        answers: (samples,) float32: the largest probability of each answer, or the value.
+        classes: (samples,) int32, the class that was answered; of values: empty.
+        features: (samples, components) float32, along the components.
         feature_mean: (features,) float32.
         feature_components: (components, features) float32, orthonormal principal components, the largest first.
         feature_deviations: (components,) float32, standard deviation of the features along each component.
@@ -30,7 +29,8 @@ class DriftReference:
 
     summaries: NDArray[np.float32]
     answers: NDArray[np.float32]
-    class_counts: NDArray[np.int64]
+    classes: NDArray[np.int32]
+    features: NDArray[np.float32]
     feature_mean: NDArray[np.float32]
     feature_components: NDArray[np.float32]
     feature_deviations: NDArray[np.float32]

@@ -89,8 +89,11 @@ class CoarseToFineSampler(BaseSampler):
         return best[(trial.number - self.coarse) % len(best)]
 
     def _score(self, trial: FrozenTrial) -> float:
-        """Of a trial, after as many epochs as every other has."""
-        few = self.strategy.coarse_epochs
+        """Of a trial of the wide search, after as many epochs as each of them has; of a fine one, after all.
+
+        Few epochs favour high learning rates, so fine trials are not compared by them.
+        """
+        few = self.strategy.coarse_epochs if trial.number < self.coarse else None
         early = [value for epoch, value in trial.intermediate_values.items() if few and epoch <= few]
         return max(early, default=trial.values[0])
 

@@ -9,7 +9,7 @@ from components.evaluate.classes.mistakes import confused_pairs, most_mistaken, 
 from components.evaluate.shown import ShownSample
 from components.evaluate.values.errors import largest_errors
 from components.evaluate.values.metrics import measure_values, signed_rank_p_value
-from components.sampling import balanced, order_statistics, proportional
+from components.sampling import balanced, proportional
 
 
 def random_answers(samples: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -163,10 +163,3 @@ def test_proportional_keeps_the_shares() -> None:
     assert len(np.unique(picked)) == 100
     assert np.bincount(labels[picked]) == pytest.approx([70, 20, 10], abs=1)
     assert len(proportional(labels, 5000)) == 1000
-
-
-def test_order_statistics_keep_the_extremes_and_the_median() -> None:
-    values = np.random.default_rng(0).permutation(np.arange(1001, dtype=np.float32))
-    points = order_statistics(values, 101)
-    assert points.tolist() == list(range(0, 1001, 10))
-    assert order_statistics(values[:7], 101).tolist() == sorted(values[:7].tolist())
