@@ -35,8 +35,8 @@ SMALL = {"train.network.filters": [8, 16], "train.network.dense": [32], "train.n
 RANDOM = {"name": "random"}
 ASHA = {"name": "asha", "grace_epochs": 1, "reduction": 3}
 NONE = {"name": "none"}
-COARSE = {"name": "coarse_to_fine", "coarse_share": 0.1, "coarse_epochs": None, "best": 2,
-          "neighbourhood": 0.25, "fine": "random"}  # fmt: skip
+COARSE = {"name": "coarse_to_fine", "coarse_share": 0.2, "coarse_epochs": 3, "best": 3, "neighbourhood": 0.3,
+          "fine": "random"}  # fmt: skip
 STRATEGIES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "random search": (RANDOM, NONE),
     "ASHA": (RANDOM, ASHA),
