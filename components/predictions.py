@@ -1,7 +1,8 @@
-"""What a server has answered, and what people say that it should have: two folders of Parquet in the home folder.
+"""What a server has answered, and what people say that it should have: folders of Parquet in the home folder.
 
 ``predictions/<model>/`` has a row a sample, ``feedback/<model>/`` a row a correction; ``request_id`` and ``sample``
-join them. Both can be read at any time (:mod:`components.rolling`).
+join them. ``outcomes/<model>/`` counts requests by their status. All can be read at any time
+(:mod:`components.rolling`).
 """
 
 import re
@@ -61,9 +62,21 @@ def feedback_columns() -> "pa.Schema":
     )
 
 
+def outcome_columns() -> "pa.Schema":
+    """The columns of ``outcomes/``: requests for predictions that have ended since the row before."""
+    import pyarrow as pa
+
+    return pa.schema({"time": pa.timestamp("us", "UTC"), "status": pa.int32(), "requests": pa.int64()})
+
+
 def predictions_folder(settings: Settings, model: str) -> Path:
     """Of a registered model."""
     return settings.home / "predictions" / model
+
+
+def outcomes_folder(settings: Settings, model: str) -> Path:
+    """Of a registered model."""
+    return settings.home / "outcomes" / model
 
 
 def feedback_folder(settings: Settings, model: str) -> Path:

@@ -8,6 +8,7 @@ import typer
 
 from components.errors import TunesmithError
 from flows.key_commands import keys
+from flows.stack_commands import stack
 
 if TYPE_CHECKING:
     from components.params import Params
@@ -25,6 +26,7 @@ app = typer.Typer(
 ui = typer.Typer(help="Opens a page of MLflow or Prefect on the state of this workspace.", no_args_is_help=True)
 app.add_typer(ui, name="ui")
 app.add_typer(keys, name="keys")
+app.add_typer(stack)  # without a name, its commands stand beside the others
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 Candidate = Annotated[int | None, typer.Option("--version", min=1, help="A version; the challenger if none is named.")]
@@ -298,6 +300,23 @@ def sweep(
         run_shown(settings, console)
     if as_json:
         print_json(told(found, _params()))
+
+
+@app.command()
+def monitor(as_json: Json = False) -> None:
+    """Judge the last window of traffic: what has changed, within the budget of false alarms; 1 on an alarm."""
+    settings = _enter()
+    from rich.console import Console
+
+    from flows.monitor import look, print_window
+    from flows.report import output, print_json
+
+    found = look(_params(), settings, Console(stderr=True) if as_json else output())
+    if as_json:
+        print_json(found.model_dump(mode="json"))
+    else:
+        print_window(found, settings, output())
+    raise typer.Exit(bool(getattr(found, "raised", ())))
 
 
 @app.command()

@@ -27,9 +27,9 @@ def run_line(settings: Settings, *, promoting: bool = True, retries: int = 0) ->
     """
     params = load_params()
     with exclusive(settings):
-        settled = _settled(params, settings, promoting=promoting)
-        if settled is not None:
-            return settled
+        decided = settled(params, settings, promoting=promoting)
+        if decided is not None:
+            return decided
         from components.train.machine import check_machine
         from flows.orchestrator import prefect_server
 
@@ -40,8 +40,14 @@ def run_line(settings: Settings, *, promoting: bool = True, retries: int = 0) ->
             return retrain(promoting=promoting, retries=retries)
 
 
-def _settled(params: Params, settings: Settings, *, promoting: bool) -> Run | None:
-    """The run that left nothing to do, if there is one."""
+def settled(params: Params, settings: Settings, *, promoting: bool) -> Run | None:
+    """The run that left nothing to do, if there is one.
+
+    Args:
+        params: the whole of params.yaml.
+        settings: where things are.
+        promoting: whether a challenger that was held back would now be promoted.
+    """
     key = decision_key(params, settings)
     found = Runs(settings.home).settled(key, promoting=promoting) if key else None
     if found is None or not _is_registered(params, settings):

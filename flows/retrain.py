@@ -22,12 +22,14 @@ from components.promote import Promotion, promote
 from components.register import Registered, register
 from components.settings import load_settings
 from flows import artifacts
+from flows.again import begin_again
 from flows.board import BOARD, Recorder
 from flows.graph import Stage, open_graph
+from flows.line import settled
 from flows.runs import Run, Runs, StageResult, decision_key
 from flows.stage_process import end_running_stages, reproduce_stage
 from flows.why import REFRESHED
-from flows.workspace import exclusive
+from flows.workspace import PATIENCE_SECONDS, exclusive
 
 STEPS = ("register", "gate", "promote")
 """What follows the stages of dvc.yaml and cannot be taken back by running something again."""
@@ -36,29 +38,34 @@ T = TypeVar("T")
 Future = PrefectFuture[Any]
 
 
-@flow(name="retrain", result_serializer="json")
-def retrain(promoting: bool = True, retries: int = 0) -> Run:
+@flow(name="retrain", result_serializer="json", on_crashed=[begin_again])
+def retrain(promoting: bool = True, retries: int = 0, reason: str = "", patience: float = PATIENCE_SECONDS) -> Run:
     """Brings every stage up to date, registers what came out, and promotes it if the gate lets it.
 
     Args:
         promoting: whether a challenger that the gate lets through becomes champion at once.
         retries: how often a stage that failed is tried again.
+        reason: why this run was started, for the journal.
+        patience: how long another run in this workspace is waited for, in seconds.
 
     Returns:
-        What was done and decided.
+        What was done and decided; where nothing has changed, what had been.
 
     Raises:
         TunesmithError: a stage or a step failed; the line stopped there.
         WorkspaceBusy: another run is at work in this workspace.
     """
     settings = load_settings()
-    with exclusive(settings):
+    with exclusive(settings, patience):
+        decided = settled(load_params(), settings, promoting=promoting)
+        if decided is not None:
+            return decided
         with open_graph() as graph:
             stages = graph.stages
             changed = any(graph.changes(stage.name) for stage in stages)
         recorder = Recorder(BOARD.get(), [*(stage.name for stage in stages), *STEPS])
         journal = Runs(settings.home)
-        run = journal.begin()
+        run = journal.begin(reason)
         try:
             with recorder.listening():
                 futures = _walk(stages, refresh=changed, retries=retries)

@@ -53,6 +53,8 @@ class Run(Record):
     """The registered version."""
     sentence: str = ""
     """What was decided about it, or why the run failed."""
+    reason: str = ""
+    """Why it was started; empty: somebody started it, or a schedule did."""
 
     def failed(self, error: BaseException) -> Self:
         """The same run, ended by an error or by the person who started it."""
@@ -67,9 +69,9 @@ class Runs:
     def __init__(self, home: Path) -> None:
         self.path = home / "runs.jsonl"
 
-    def begin(self) -> Run:
-        """Enters a run that begins now, in this process."""
-        run = Run(id=uuid4().hex, process=os.getpid(), started=_now())
+    def begin(self, reason: str = "") -> Run:
+        """Enters a run that begins now, in this process; ``reason``: why."""
+        run = Run(id=uuid4().hex, process=os.getpid(), started=_now(), reason=reason)
         self._append(run)
         return run
 

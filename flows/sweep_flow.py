@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from components.errors import SettingsError
 from components.settings import load_settings
 from components.sweep.record import Sweep, Trial, summary_values
+from flows.again import begin_again
 from flows.line import run_line
 from flows.sweep import apply, search_with, verdict
+from flows.workspace import PATIENCE_SECONDS, exclusive
 
 
 class Log:
@@ -23,12 +25,13 @@ class Log:
             )
 
 
-@flow(name="sweep", result_serializer="json")
-def sweep(applying: bool = False) -> Sweep:
+@flow(name="sweep", result_serializer="json", on_crashed=[begin_again])
+def sweep(applying: bool = False, patience: float = PATIENCE_SECONDS) -> Sweep:
     """Searches for better hyperparameters, and writes them into params.yaml if it is told to; the gate decides then.
 
     Args:
         applying: whether the winner is written into params.yaml and the line run.
+        patience: how long another run in this workspace is waited for, in seconds.
 
     Returns:
         What was found.
@@ -37,7 +40,8 @@ def sweep(applying: bool = False) -> Sweep:
         TunesmithError: as :func:`flows.sweep.search`.
     """
     settings = load_settings()
-    found = search_with(settings, [Log()])
+    with exclusive(settings, patience):
+        found = search_with(settings, [Log()])
     create_markdown_artifact(key="sweep", markdown=verdict(found), description="What the sweep says.")
     if applying and apply(found, None):
         run_line(settings)

@@ -33,10 +33,14 @@ def enter_root(start: Path | None = None) -> Path:
 
 
 @contextlib.contextmanager
-def exclusive(settings: Settings) -> Iterator[None]:
+def exclusive(settings: Settings, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Holds the workspace for this process; the kernel lets go of it when the process dies, however that happens.
 
     Entered again by the same process it does nothing more. What a killed run left of DVC's path locks is removed.
+
+    Args:
+        settings: of them the home folder.
+        patience: how long another run is waited for, in seconds.
 
     Raises:
         WorkspaceBusy: another run, or DVC itself, is at work here.
@@ -45,7 +49,7 @@ def exclusive(settings: Settings) -> Iterator[None]:
     lock = FileLock(settings.home.resolve() / "run.lock", is_singleton=True, thread_local=False)
     first = not lock.is_locked
     try:
-        lock.acquire(timeout=PATIENCE_SECONDS)
+        lock.acquire(timeout=patience)
     except Timeout:
         raise WorkspaceBusy(f"{_who(settings)} is at work in {Path.cwd()}. Wait for its end, then try again.") from None
     try:

@@ -13,6 +13,8 @@ from serving.errors import encodable
 from serving.requests import REQUEST_ID
 from serving.worker import Worker
 
+PREDICTING = frozenset({"/predict", "/predict_batch"})
+
 log = logging.getLogger("tunesmith.serving")
 
 
@@ -76,6 +78,8 @@ class Instrumented:
         """Counts an answer, and logs it if the settings say so."""
         route = path if path in self._routes else "other"
         self.worker.metrics.answered(route, status, seconds)
+        if route in PREDICTING and self.worker.settings.log_predictions:
+            self.worker.outcomes.ended(status)
         if self.worker.settings.log_requests:
             details = {"request_id": name, "route": route, "status": status, "seconds": round(seconds, 6)}
             extra = details | {"version": version}

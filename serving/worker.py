@@ -5,7 +5,7 @@ import gc
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from components.predictions import predictions_folder
+from components.predictions import outcomes_folder, predictions_folder
 from components.rolling import RollingParquet
 from components.settings import Settings
 from components.shadow import shadow_folder
@@ -17,6 +17,7 @@ from serving.challenger import Challenger
 from serving.feedback import Feedback
 from serving.follow import Follower
 from serving.metrics import Metrics
+from serving.outcomes import Outcomes
 from serving.predictions import PredictionLog
 from serving.registry import open_registry
 from serving.shadow import Shadow
@@ -42,6 +43,7 @@ class Worker:
         canary_batcher: computes its answers; a thread of its own, so that one that hangs holds nobody else.
         shadow: compares it with the champion.
         log: what was answered; written only where the settings say so.
+        outcomes: what became of the requests for predictions; written with the log.
         feedback: what people say that the answer should have been.
         tracing: of its requests.
         explaining: held while an answer is explained.
@@ -71,6 +73,7 @@ class Worker:
             self.metrics,
             inputs=settings.log_inputs,
         )
+        self.outcomes = Outcomes(RollingParquet(outcomes_folder(settings, name), settings.log_days))
         self.feedback = Feedback(settings, name)
         self.tracing = Tracing(settings.traces, name) if settings.traces else NoTracing()
         self.explaining = asyncio.Lock()
@@ -87,6 +90,7 @@ class Worker:
         self.shadow.start()
         if self.settings.log_predictions:
             self.log.start()
+            self.outcomes.start()
         gc.collect()
         gc.freeze()  # what lives as long as the worker need not be looked at by every later collection
 
@@ -99,6 +103,7 @@ class Worker:
         await asyncio.to_thread(self.decoding.shutdown)
         if self.settings.log_predictions:
             await asyncio.to_thread(self.log.stop)
+            await asyncio.to_thread(self.outcomes.stop)
         await asyncio.to_thread(self.tracing.stop)
         await asyncio.to_thread(self.shadow.stop)
         await asyncio.to_thread(self.feedback.stop)

@@ -23,7 +23,7 @@ from components.contracts import (
     LabelledArrays,
     Preprocessing,
 )
-from components.evaluate.classes.metrics import measure_classes, wilson_interval
+from components.evaluate.classes.metrics import measure_classes
 from components.evaluate.reference import drift_reference, golden_batch
 from components.files import write_json, write_text
 from components.inference import answers, open_graph
@@ -41,6 +41,7 @@ from components.package.model import (
 )
 from components.settings import Settings
 from components.splits import ID_DIGITS, content_sha256
+from components.tasks.intervals import wilson_interval
 from tests.variants import make_compressed, make_variant
 
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

@@ -23,11 +23,12 @@ from components.contracts import (
     Preprocessing,
     TextInputs,
 )
-from components.evaluate.classes.metrics import measure_classes, wilson_interval
+from components.evaluate.classes.metrics import measure_classes
 from components.inference import answers, open_graph
 from components.package.model import MODEL, WEIGHTS
 from components.params.sections import BpeParams
 from components.settings import Settings
+from components.tasks.intervals import wilson_interval
 from components.tasks.texts.tokens import PADDING, Tokenizer, train_tokenizer
 from tests.row_package import build_graph, finish_package, save_graph
 

@@ -19,13 +19,14 @@ from components.contracts import (
     ValueTarget,
 )
 from components.errors import DataError
-from components.evaluate.classes.metrics import mcnemar_p_value, wilson_interval
-from components.evaluate.values.metrics import bootstrap_interval, signed_rank_p_value
+from components.evaluate.classes.metrics import mcnemar_p_value
+from components.evaluate.values.metrics import signed_rank_p_value
 from components.inference import answers, open_graph
 from components.package import ModelPackage, ModelSignature, verify
 from components.package.encoding import encode_content
 from components.settings import Settings
 from components.splits import held_out, untraceable
+from components.tasks.intervals import bootstrap_interval, wilson_interval
 from components.tasks.score import r_squared
 
 NAMED = 5

@@ -21,9 +21,9 @@ from components.evaluate.chapter import Chapter
 from components.evaluate.classes.chapter import classes_chapter
 from components.evaluate.figures import Standing
 from components.evaluate.findings import ClassDetail, Findings, Inputs, ValueDetail
-from components.evaluate.pictures import png_uri, thumbnail
 from components.evaluate.values.chapter import values_chapter
 from components.page.environment import page_environment
+from components.page.pictures import png_uri, thumbnail
 from components.page.plot import Plot
 from components.params import Params
 

@@ -22,19 +22,20 @@ from components.contracts import (
 from components.evaluate.baselines.choice import fit_baseline
 from components.evaluate.baselines.result import Baseline
 from components.evaluate.champion import compare_with_champion
-from components.evaluate.classes.metrics import calibration_bins, measure_classes, wilson_interval
+from components.evaluate.classes.metrics import calibration_bins, measure_classes
 from components.evaluate.classes.mistakes import worst_mistakes
 from components.evaluate.findings import ClassDetail, Findings, Inputs, ValueDetail
 from components.evaluate.reference import drift_reference, golden_batch
 from components.evaluate.report import render
 from components.evaluate.shown import shown_samples
 from components.evaluate.values.errors import largest_errors
-from components.evaluate.values.metrics import bootstrap_interval, measure_values
+from components.evaluate.values.metrics import measure_values
 from components.files import file_sha256, whole_folder, write_json, write_text
 from components.inference import answers, open_graph
 from components.params import Params
 from components.params.sections import ClassificationEvaluateParams, EvaluateParams
 from components.settings import Settings
+from components.tasks.intervals import bootstrap_interval, wilson_interval
 from components.tasks.score import r_squared, shown_score
 
 

@@ -4,12 +4,13 @@ import torch
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from components.evaluate.classes.metrics import calibration_bins, mcnemar_p_value, measure_classes, wilson_interval
+from components.evaluate.classes.metrics import calibration_bins, mcnemar_p_value, measure_classes
 from components.evaluate.classes.mistakes import confused_pairs, most_mistaken, worst_mistakes
 from components.evaluate.shown import ShownSample
 from components.evaluate.values.errors import largest_errors
 from components.evaluate.values.metrics import measure_values, signed_rank_p_value
 from components.sampling import balanced, proportional
+from components.tasks.intervals import wilson_interval
 
 
 def random_answers(samples: int, classes: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

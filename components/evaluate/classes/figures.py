@@ -5,10 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from components.evaluate.classes.metrics import CalibrationBins, wilson_interval
+from components.evaluate.classes.metrics import CalibrationBins
 from components.page.numbers import NBSP, percent
 from components.page.palette import Palette
 from components.page.plot import WIDE, Plot, plot
+from components.tasks.intervals import wilson_interval
 
 
 def reliability_plot(bins: CalibrationBins) -> Plot:

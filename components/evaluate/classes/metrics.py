@@ -8,6 +8,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 from components.contracts import ClassificationMetrics, ClassMetrics
+from components.tasks.intervals import wilson_interval
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.float32]
@@ -56,12 +57,6 @@ def calibration_bins(probabilities: Probabilities, labels: Labels, bins: int) ->
         np.bincount(index, weights=confidences, minlength=bins) / divisor,
         np.bincount(index, weights=right, minlength=bins) / divisor,
     )
-
-
-def wilson_interval(right: int, samples: int) -> tuple[float, float]:
-    """The 95 % interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953), without continuity correction."""
-    interval = binomtest(right, samples).proportion_ci(confidence_level=0.95, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def mcnemar_p_value(only_first_right: int, only_second_right: int) -> float:

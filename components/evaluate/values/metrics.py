@@ -7,10 +7,9 @@ from numpy.typing import NDArray
 from scipy.stats import wilcoxon
 
 from components.contracts import RegressionMetrics
+from components.tasks.intervals import bootstrap_interval
 from components.tasks.score import r_squared
 
-RESAMPLES = 1000
-SEED = 0
 QUANTILES = (0.5, 0.9, 0.99)
 
 
@@ -32,17 +31,6 @@ def measure_values(values: NDArray[Any], labels: NDArray[Any]) -> RegressionMetr
         error_quantiles=(half, most, nearly_all),
         samples=len(labels),
     )
-
-
-def bootstrap_interval(values: NDArray[Any], labels: NDArray[Any]) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of R² (Efron & Tibshirani 1993, section 13.3), with a fixed seed."""
-    random = np.random.default_rng(SEED)
-    scores = [
-        r_squared(values[chosen], labels[chosen])
-        for chosen in (random.integers(0, len(labels), len(labels)) for _ in range(RESAMPLES))
-    ]
-    low, high = np.quantile(scores, (0.025, 0.975)).tolist()
-    return low, high
 
 
 def signed_rank_p_value(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:

@@ -85,6 +85,7 @@ from components.params.sections.loss import (
     RegressionLoss,
     RegularisationParams,
 )
+from components.params.sections.monitor import MonitorParams, QualityLimits, ServiceLimits
 from components.params.sections.network import (
     Activation,
     AttentionParams,
@@ -275,6 +276,7 @@ __all__ = [
     "Mixup",
     "MlpParams",
     "MobileNetV2Params",
+    "MonitorParams",
     "Names",
     "NetworkParams",
     "NoAveraging",
@@ -292,6 +294,7 @@ __all__ = [
     "PolynomialParams",
     "PretrainedParams",
     "Probability",
+    "QualityLimits",
     "Quantised",
     "QuantizationAwareParams",
     "RandomSearch",
@@ -313,6 +316,7 @@ __all__ = [
     "ScheduleParams",
     "SchedulerParams",
     "Section",
+    "ServiceLimits",
     "SgdParams",
     "Share",
     "Shear",

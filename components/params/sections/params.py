@@ -24,6 +24,7 @@ from components.params.sections.evaluate import (
 from components.params.sections.fetch import FetchParams
 from components.params.sections.gate import ClassificationGateParams, GateParams
 from components.params.sections.ingest import ImageIngestParams, IngestParams, RowIngestParams, TextIngestParams
+from components.params.sections.monitor import MonitorParams
 from components.params.sections.network import (
     CnnParams,
     EfficientNetLite0Params,
@@ -67,6 +68,7 @@ class CommonParams(Section):
     compress: CompressParams
     evaluate: EvaluateParams
     gate: GateParams
+    monitor: MonitorParams
     sweep: SweepParams | None = Field(description="What `tunesmith sweep` may vary; null: there is nothing to search.")
 
     @model_validator(mode="after")

@@ -1,0 +1,146 @@
+"""One window: read from the log, judged, written down, and shown."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from components.contracts import ClassTarget, Record
+from components.errors import RegistryError
+from components.monitor.history import alarms, judged_windows, keep, monitor_folder
+from components.monitor.observed import Observed
+from components.monitor.pages import write_pages
+from components.monitor.quality import finding_of, quality_of
+from components.monitor.record import Finding, JudgedWindow, Quality
+from components.monitor.service import findings_of, requests_of
+from components.monitor.watched import Watched, watch
+from components.params import Params
+from components.params.sections.monitor import Kind, MonitorParams
+from components.predictions import prediction_columns, predictions_folder, read
+from components.registry import Registry
+from components.rolling import now
+from components.settings import Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Waiting(Record):
+    """There is no window yet."""
+
+    model: str
+    version: int
+    samples: int
+    """Answered since the last window."""
+    window: int
+    again: datetime | None
+    """Before which no other is judged; None: as soon as there are enough samples."""
+
+    def sentence(self) -> str:
+        """The same in words."""
+        told = f"Version {self.version} has answered {self.samples:,} samples since the last window of {self.window:,}"
+        return f"{told}; the next is judged from {self.again:%H:%M:%S} UTC on." if self.again else f"{told}."
+
+
+def monitor(
+    params: Params, settings: Settings, walked: Callable[[int], None] = lambda windows: None
+) -> JudgedWindow | Waiting:
+    """Judges the last window of the champion's answers, if there is one.
+
+    Args:
+        params: the whole of params.yaml.
+        settings: where registry and logs are.
+        walked: told of each window that is drawn to find the thresholds.
+
+    Raises:
+        RegistryError: there is no champion, or the registry cannot be reached.
+        PackageError: the champion's package does not verify.
+        DataError: its reference is too small for such windows.
+    """
+    registry = Registry(settings, params.name)
+    version = registry.champion()
+    if version is None:
+        raise RegistryError(f"'{params.name}' has no champion, so nobody answers. `tunesmith run` makes one.")
+    folder = monitor_folder(settings, params.name)
+    before = [window for window in judged_windows(folder) if window.version == version]
+    section, at = params.monitor, now()
+    rows = _answered(settings, params.name, version, before[-1].until if before else None)
+    again = before[-1].judged + timedelta(minutes=section.every_minutes) if before else at
+    if len(rows) < section.window or at < again:
+        return Waiting(
+            model=params.name,
+            version=version,
+            samples=len(rows),
+            window=section.window,
+            again=again if at < again else None,
+        )
+    watched = watch(registry, version, section, folder, params.seed, walked)
+    rows = rows.slice(len(rows) - section.window)
+    window = judge(settings, params.name, section, watched, rows, before, at)
+    keep(folder, window)
+    write_pages(folder, window, rows, watched, section)
+    return window
+
+
+def _answered(settings: Settings, model: str, version: int, after: datetime | None) -> "pa.Table":
+    """What the version has answered since, the oldest first."""
+    import pyarrow.compute as pc
+
+    since = after + timedelta(microseconds=1) if after else None
+    rows = read(predictions_folder(settings, model), prediction_columns(), since)
+    return rows.filter(pc.equal(rows["version"], version)).sort_by("time")
+
+
+def judge(
+    settings: Settings,
+    model: str,
+    params: MonitorParams,
+    watched: Watched,
+    rows: "pa.Table",
+    before: list[JudgedWindow],
+    at: datetime,
+) -> JudgedWindow:
+    """What is to be said of a window.
+
+    Args:
+        settings: where the logs are.
+        model: name of the registered model.
+        params: the section.
+        watched: the version that answered.
+        rows: of the prediction log, the oldest first.
+        before: windows of the same version, the oldest first.
+        at: when this is.
+    """
+    target = watched.package.signature.target
+    labels = target.labels if isinstance(target, ClassTarget) else ()
+    since, until = rows["time"][0].as_py(), rows["time"][-1].as_py()
+    outcomes = requests_of(settings, model, before[-1].judged if before else since, at)
+    findings = list(watched.tests.findings(Observed.of_log(rows, labels), watched.thresholds))
+    if params.service:
+        findings += findings_of(outcomes, rows["latency_ms"], params.service)
+    quality: Quality | None = None
+    if params.quality:
+        quality = quality_of(settings, model, watched.version, target, params.quality, params.window)
+        found = finding_of(quality, watched.promised, params.quality)
+        findings += [found] if found else []
+    firing = _firing(findings)
+    raised, standing = alarms(before, firing, at, params)
+    return JudgedWindow(
+        model=model,
+        version=watched.version,
+        since=since,
+        until=until,
+        judged=at,
+        samples=len(rows),
+        findings=tuple(findings),
+        quality=quality,
+        requests=int(np.sum(outcomes["requests"].to_numpy())) if len(outcomes) else None,
+        firing=firing,
+        raised=raised,
+        standing=standing,
+    )
+
+
+def _firing(findings: list[Finding]) -> tuple[Kind, ...]:
+    return tuple(dict.fromkeys(found.kind for found in findings if found.fires))

@@ -1,0 +1,114 @@
+"""How the answers of a version stand to what people have said of them since."""
+
+from datetime import datetime
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.contracts import ClassTarget, Target
+from components.monitor.record import Finding, Quality
+from components.params.sections.monitor import QualityLimits
+from components.predictions import (
+    feedback_columns,
+    feedback_folder,
+    made_at,
+    predictions_folder,
+    read,
+)
+from components.rolling import tables
+from components.settings import Settings
+from components.tasks.intervals import bootstrap_interval, wilson_interval
+from components.tasks.score import accuracy, r_squared
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+COLUMNS = ["request_id", "sample", "time", "label", "value"]
+
+
+def quality_of(
+    settings: Settings, model: str, version: int, target: Target, limits: QualityLimits, most: int
+) -> Quality:
+    """The score on the answers that were labelled last.
+
+    Args:
+        settings: where the logs are.
+        model: name of the registered model.
+        version: that had answered.
+        target: what it answers.
+        limits: of them the number of labels that say something.
+        most: labels, at most; the last ones count.
+    """
+    labels = _labels(read(feedback_folder(settings, model), feedback_columns()), version)[-most:]
+    answers = _answers(settings, model, version, [key[0] for key, *_ in labels])
+    pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers]
+    if not pairs:
+        return Quality(labels=0, score=None, interval=None, delay_seconds=None)
+    delay = median((at - answered).total_seconds() for (_, answered), _, at in pairs)
+    if len(pairs) < limits.min_labels:
+        return Quality(labels=len(pairs), score=None, interval=None, delay_seconds=delay)
+    score, interval = _score(target, [answer for (answer, _), _, _ in pairs], [truth for _, truth, _ in pairs])
+    return Quality(labels=len(pairs), score=score, interval=interval, delay_seconds=delay)
+
+
+def finding_of(quality: Quality, promised: float, limits: QualityLimits) -> Finding | None:
+    """Whether the score has fallen too far; None: too few labels say it.
+
+    Args:
+        quality: of the labelled answers.
+        promised: score on the test split.
+        limits: the section.
+    """
+    if quality.score is None or quality.interval is None:
+        return None
+    return Finding(
+        kind="quality",
+        name="score on labelled answers",
+        method="drop_at_least",
+        statistic=promised - quality.interval[1],
+        threshold=max(limits.max_drop, float(np.finfo(np.float32).eps)),
+        before=promised,
+        now=quality.score,
+    )
+
+
+def _labels(rows: "pa.Table", version: int) -> list[tuple[tuple[str, int], Any, datetime]]:
+    """The last word on each answer of a version, the oldest first: key, truth, when it was said."""
+    said = {
+        (row["request_id"], row["sample"]): (row["label"] if row["value"] is None else row["value"], row["time"])
+        for row in rows.sort_by("time").to_pylist()
+        if row["version"] == version
+    }
+    return sorted(((key, truth, at) for key, (truth, at) in said.items()), key=lambda each: each[2])
+
+
+def _answers(
+    settings: Settings, model: str, version: int, requests: list[str]
+) -> dict[tuple[str, int], tuple[Any, datetime]]:
+    """What was answered and when, by request and sample."""
+    if not requests:
+        return {}
+    made = [made_at(each) for each in requests]
+    since = None if None in made else min(moment for moment in made if moment)
+    wanted = [("request_id", "in", set(requests)), ("version", "==", version)]
+    found = tables(predictions_folder(settings, model), since, columns=COLUMNS, filters=wanted)
+    return {
+        (row["request_id"], row["sample"]): (row["label"] if row["value"] is None else row["value"], row["time"])
+        for table in found
+        for row in table.to_pylist()
+    }
+
+
+def _score(target: Target, answers: list[Any], truths: list[Any]) -> tuple[float, tuple[float, float]]:
+    if isinstance(target, ClassTarget):
+        number = {label: place for place, label in enumerate(target.labels)}
+        predicted, labels = _numbers(number, answers), _numbers(number, truths)
+        return accuracy(predicted, labels), wilson_interval(int((predicted == labels).sum()), len(labels))
+    values, real = np.asarray(answers, np.float64), np.asarray(truths, np.float64)
+    return r_squared(values, real), bootstrap_interval(values, real)
+
+
+def _numbers(number: dict[str, int], labels: list[str]) -> NDArray[np.int64]:
+    return np.array([number[label] for label in labels])

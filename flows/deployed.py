@@ -1,0 +1,100 @@
+"""The flows as Prefect deployments; to be imported inside :func:`flows.orchestrator.prefect_server`.
+
+At most one run of each at a time, later ones queue; in one workspace a retraining and a sweep wait for one another.
+A run whose process was killed is begun again, a few times: stages that had finished are kept.
+"""
+
+from typing import Any
+
+from prefect import serve
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.deployments.runner import RunnerDeployment
+from prefect.events import DeploymentEventTrigger
+from prefect.flows import Flow
+from prefect.types.entrypoint import EntrypointType
+from pydantic import ValidationError
+
+from components.errors import SettingsError
+from components.params import load_params
+from components.settings import Settings
+from flows.again import close_killed
+from flows.monitor_flow import RETRAIN, monitor, resource_of
+from flows.retrain import retrain
+from flows.sweep_flow import sweep
+
+PATIENCE_SECONDS = 12 * 3600.0
+"""A retraining waits so long for a sweep, and a sweep for a retraining."""
+NEVER = "never"
+ONE_AT_A_TIME = ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.ENQUEUE)
+
+
+def serve_all(settings: Settings) -> None:
+    """Serves the three until the process is stopped.
+
+    Args:
+        settings: of them the schedules.
+
+    Raises:
+        SettingsError: a schedule cannot be read.
+        ParamsError: params.yaml is not valid.
+    """
+    deployments = deployed(settings, load_params().name)
+    close_killed(flow.name for flow in (retrain, sweep, monitor))
+    serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
+
+
+def deployed(settings: Settings, model: str) -> list[RunnerDeployment]:
+    """The three deployments.
+
+    Args:
+        settings: of them the schedules.
+        model: name of the registered model, whose alarms start a retraining.
+    """
+    on_event = DeploymentEventTrigger(
+        name=f"retrain {model}",
+        expect={RETRAIN},
+        match={"prefect.resource.id": resource_of(model)},
+        parameters={"reason": "{{ event.payload.reason }}", "patience": PATIENCE_SECONDS},
+    )
+    patience = {"patience": PATIENCE_SECONDS}
+    return [
+        _deployment(retrain, schedule("RETRAIN", settings.retrain_cron), patience, triggers=[on_event]),
+        _deployment(sweep, schedule("SWEEP", settings.sweep_cron), patience),
+        _deployment(monitor, {"interval": settings.monitor_seconds}, {}),
+    ]
+
+
+def _deployment(
+    flow: Flow[..., Any], when: dict[str, Any], parameters: dict[str, Any], **more: Any
+) -> RunnerDeployment:
+    made: RunnerDeployment = flow.to_deployment(  # type: ignore[assignment]  # awaitable only inside an event loop
+        name=flow.name,
+        parameters=parameters,
+        concurrency_limit=ONE_AT_A_TIME,
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        **when,
+        **more,
+    )
+    return made
+
+
+def schedule(name: str, cron: str) -> dict[str, Any]:
+    """The times of a deployment.
+
+    Args:
+        name: of the setting, without ``_CRON``.
+        cron: five fields, or ``never``.
+
+    Raises:
+        SettingsError: they cannot be read.
+    """
+    if cron == NEVER:
+        return {}
+    try:
+        return {"schedule": CronSchedule(cron=cron)}
+    except ValidationError as error:
+        said = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise SettingsError(
+            f"TUNESMITH_{name}_CRON='{cron}' is no schedule: {said}. Five fields do, such as '0 3 * * 6', or 'never'."
+        ) from None
