@@ -46,6 +46,13 @@ class Settings(BaseSettings):
     prefect_api_url: str | None = Field(
         None, description="Address of the Prefect server's API; empty: Prefect in this process."
     )
+    retrain_cron: str = Field(
+        "0 3 * * *", description="When the line runs by itself, as five fields of cron in UTC; never: not by the clock."
+    )
+    sweep_cron: str = Field("0 4 * * 6", description="When hyperparameters are searched, the same way.")
+    monitor_seconds: float = Field(
+        300.0, ge=1, le=86400, description="How often the monitor looks at the traffic, in seconds."
+    )
     ray_address: str | None = Field(
         None, description="Address of a Ray cluster for sweeps, such as 10.0.0.5:6379; empty: Ray in this process."
     )
