@@ -12,6 +12,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from components.contracts import Record
+from components.processes import start_ticks
 from components.settings import Settings
 
 FILE = "server.json"
@@ -34,11 +35,11 @@ class ServerRecord(Record):
     @classmethod
     def of(cls, model: str, address: str, process: int, workers: int) -> Self:
         """Describes a process that is there."""
-        return cls(model=model, address=address, process=process, workers=workers, started=_started(process) or 0)
+        return cls(model=model, address=address, process=process, workers=workers, started=start_ticks(process) or 0)
 
     def alive(self) -> bool:
         """Whether the process is there."""
-        return _started(self.process) == self.started
+        return start_ticks(self.process) == self.started
 
 
 class WorkerState(Record):
@@ -138,11 +139,3 @@ def _each(address: str) -> list[str]:
 
 def _in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
-
-
-def _started(process: int) -> int | None:
-    try:
-        stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
-    except OSError:
-        return None
-    return int(stat.rpartition(")")[2].split()[19])

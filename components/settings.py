@@ -1,15 +1,20 @@
-"""Where things run: read from the environment (``TUNESMITH_*``), never from params.yaml; every default is embedded."""
+"""Where things run: read from the environment (``TUNESMITH_*``), never from params.yaml; every default is embedded.
+
+While a stack of this home folder runs (``tunesmith up``), it says where its servers are; the environment wins.
+"""
 
 import os
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from components.errors import SettingsError
+from components.running_stack import DECIDED, running_places
 
 TELEMETRY_OFF = {
     "BENTOML_DO_NOT_TRACK": "true",
@@ -24,6 +29,19 @@ TELEMETRY_OFF = {
 
 
 ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
+PLACES = ("tracking_uri", "prefect_api_url", "prefect_auth", "ray_address")
+"""Settings that a running stack gives."""
+
+
+class _Stack(PydanticBaseSettingsSource):
+    """The stack that runs in this home folder, if one does."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return self().get(field_name), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        default = self.settings_cls.model_fields["home"].default
+        return dict(running_places(Path(self.current_state.get("home", default))))
 
 
 class Settings(BaseSettings):
@@ -45,6 +63,9 @@ class Settings(BaseSettings):
     tracking_token: SecretStr | None = Field(None, description="Bearer token for the MLflow server.")
     prefect_api_url: str | None = Field(
         None, description="Address of the Prefect server's API; empty: Prefect in this process."
+    )
+    prefect_auth: SecretStr | None = Field(
+        None, description="User and password of the Prefect server, as user:password."
     )
     retrain_cron: str = Field(
         "0 3 * * *", description="When the line runs by itself, as five fields of cron in UTC; never: not by the clock."
@@ -136,6 +157,18 @@ class Settings(BaseSettings):
         description="Most samples waiting in a worker; beyond it the answer is 503 with Retry-After.",
     )
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given wins over the environment, and that over the running stack."""
+        return init_settings, env_settings, _Stack(settings_cls)
+
     @field_validator("traces")
     @classmethod
     def _address(cls, address: str | None) -> str | None:
@@ -184,12 +217,7 @@ class Settings(BaseSettings):
     @property
     def keys_are_required(self) -> bool:
         """Whether a server without any API key refuses everybody."""
-        if self.keys_required is not None:
-            return self.keys_required
-        try:
-            return not ip_address(self.host).is_loopback
-        except ValueError:  # a name
-            return self.host != "localhost"
+        return self.keys_required if self.keys_required is not None else not is_loopback(self.host)
 
     @property
     def private_key(self) -> Path:
@@ -200,6 +228,14 @@ class Settings(BaseSettings):
     def public_keys(self) -> Path:
         """Folder of the public keys whose packages are accepted."""
         return self.trusted_keys or self.home / "keys" / "trusted"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether who binds this address is heard on this machine alone."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def without_userinfo(text: str) -> str:
@@ -219,17 +255,23 @@ def load_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        faults = [
-            f"  TUNESMITH_{'_'.join(map(str, e['loc'])).upper()}={e.get('input')!r}: {e['msg']}" for e in error.errors()
-        ]
-        raise SettingsError("The environment holds settings that cannot be used:\n" + "\n".join(faults)) from None
+        raise SettingsError(settings_faults(error)) from None
+
+
+def settings_faults(error: ValidationError, prefix: str = "TUNESMITH_") -> str:
+    """Every variable that cannot be used, with its value and why."""
+    faults = [
+        f"  {prefix}{'_'.join(map(str, e['loc'])).upper()}={e.get('input')!r}: {e['msg']}" for e in error.errors()
+    ]
+    return "The environment holds settings that cannot be used:\n" + "\n".join(faults)
 
 
 def export_environment(settings: Settings) -> None:
     """Sets what the libraries read from the environment: no telemetry, state inside the home folder.
 
     Called once by each entry point, before a library is imported. What the user has set already is kept, telemetry
-    excepted, and what a ``TUNESMITH_*`` variable says otherwise.
+    excepted, and what a ``TUNESMITH_*`` variable says otherwise. What a running stack has said holds for this process
+    and all that it starts, also if the stack ends, or another one begins, meanwhile.
     """
     home = settings.home.resolve()
     os.environ.update(TELEMETRY_OFF)
@@ -242,12 +284,18 @@ def export_environment(settings: Settings) -> None:
         "PREFECT_LOGGING_LEVEL": "WARNING",
         "MLFLOW_TRACKING_URI": settings.tracking_address,
     }
-    token = settings.tracking_token
     explicit = {
         "PREFECT_API_URL": settings.prefect_api_url,
+        "PREFECT_API_AUTH_STRING": settings.prefect_auth,
         "MLFLOW_TRACKING_URI": settings.tracking_uri,
-        "MLFLOW_TRACKING_TOKEN": token and token.get_secret_value(),
+        "MLFLOW_TRACKING_TOKEN": settings.tracking_token,
+        **{f"TUNESMITH_{name.upper()}": getattr(settings, name) for name in PLACES},
+        DECIDED: "1",
     }
-    os.environ.update({name: value for name, value in explicit.items() if value})
+    os.environ.update({name: _plain(value) for name, value in explicit.items() if value})
     for name, value in defaults.items():
         os.environ.setdefault(name, str(value))
+
+
+def _plain(value: str | SecretStr) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else value

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from components.errors import SettingsError
 from components.files import write_bytes
-from components.settings import TELEMETRY_OFF, Settings
+from components.settings import TELEMETRY_OFF, Settings, is_loopback
 
 LOOPBACK = "127.0.0.1"
 ON_LOOPBACK = {"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
@@ -29,6 +29,8 @@ QUIET = {
     "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
 }
 """Ray's own tables, logs and records stay off: the journal has them. An actor waits for a training to end."""
+TOKEN = {"RAY_AUTH_MODE": "token"}
+"""Who has no token is refused."""
 
 
 @contextlib.contextmanager
@@ -38,13 +40,11 @@ def ray_cluster(settings: Settings) -> Iterator[None]:
     Raises:
         SettingsError: there is no cluster at the address of the settings.
     """
-    for name, value in (QUIET if settings.ray_address else QUIET | ON_LOOPBACK).items():
+    on_loopback = settings.ray_address is None or is_loopback(settings.ray_address.rpartition(":")[0])
+    make_token(settings)
+    for name, value in (QUIET | TOKEN | (ON_LOOPBACK if on_loopback else {})).items():
         os.environ.setdefault(name, value)
-    token = settings.home.resolve() / "keys" / "ray.token"
-    if not token.exists():
-        write_bytes(token, secrets.token_hex(32).encode(), mode=0o600)
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token))
+    os.environ.setdefault("RAY_AUTH_TOKEN_PATH", str(token_file(settings)))
     import ray
 
     scratch = Path(tempfile.mkdtemp(prefix="tunesmith-ray-"))  # a socket's path may not be longer than 107 bytes
@@ -55,6 +55,17 @@ def ray_cluster(settings: Settings) -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def token_file(settings: Settings) -> Path:
+    """Where the token lies that the processes of Ray know each other by."""
+    return settings.home.resolve() / "keys" / "ray.token"
+
+
+def make_token(settings: Settings) -> None:
+    """Makes the token, unless there is one."""
+    if not (file := token_file(settings)).exists():
+        write_bytes(file, secrets.token_hex(32).encode(), mode=0o600)
 
 
 def require_room(settings: Settings, resources: dict[str, float]) -> None:

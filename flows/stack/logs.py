@@ -1,0 +1,72 @@
+"""What the parts have written, and what they write."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from components.errors import SettingsError
+
+GLANCE_SECONDS = 0.3
+SUPERVISOR = "stack"
+"""Name of the supervisor's own log."""
+
+Listener = Callable[[str, str], None]
+
+
+def log_files(home: Path, names: Sequence[str], part: str | None) -> dict[str, Path]:
+    """The logs that there are, by part.
+
+    Args:
+        home: the home folder.
+        names: of the parts.
+        part: the only one that is asked for; None: all.
+
+    Raises:
+        SettingsError: there is no such part, or none has written anything.
+    """
+    every = [*names, SUPERVISOR]
+    if part is not None and part not in every:
+        raise SettingsError(f"There is no part '{part}'. Parts: {', '.join(every)}.")
+    chosen = every if part is None else [part]
+    found = {name: path for name in chosen if (path := home / "logs" / f"{name}.log").exists()}
+    if not found:
+        raise SettingsError(f"There is no log of {part or 'the stack'} in {home / 'logs'}: it was never started here.")
+    return found
+
+
+def show_last(files: dict[str, Path], lines: int, listener: Listener) -> dict[str, int]:
+    """Gives the last lines of each log, and how far each was read, in bytes."""
+    positions = {}
+    for name, path in files.items():
+        with path.open("rb") as log:
+            for line in deque(log, maxlen=lines):
+                listener(name, _text(line))
+            positions[name] = log.tell()
+    return positions
+
+
+def follow(files: dict[str, Path], positions: dict[str, int], listener: Listener) -> None:
+    """Gives every line that is written from now on, until it is interrupted."""
+    reached = dict(positions)
+    while True:
+        for name, path in files.items():
+            reached[name] = _show_new(name, path, reached[name], listener)
+        time.sleep(GLANCE_SECONDS)
+
+
+def _show_new(name: str, path: Path, position: int, listener: Listener) -> int:
+    if path.stat().st_size < position:  # it was begun anew
+        position = 0
+    with path.open("rb") as log:
+        log.seek(position)
+        for line in log:
+            if not line.endswith(b"\n"):  # the rest of it follows
+                break
+            listener(name, _text(line))
+            position += len(line)
+    return position
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r\n")

@@ -1,0 +1,71 @@
+"""The process that runs the flows: retrain, sweep and the monitor, at their times and when something happens."""
+
+import sys
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import httpx
+
+from flows.stack.health import PATIENCE_SECONDS
+from flows.stack.part import Part
+from flows.stack.parts import mlflow, prefect
+from flows.stack.site import Site
+
+NAME = "deployments"
+DEPLOYMENT = "retrain/retrain"
+SILENCE = timedelta(seconds=60)
+"""It asks Prefect every ten seconds whether something is to be run."""
+
+
+def part(site: Site) -> Part:
+    """The process; it is well while it asks Prefect for work."""
+    api = site.places().get("prefect_api_url") or site.settings.prefect_api_url or ""
+    asked = _Asked(f"{api.rstrip('/')}/deployments/name/{DEPLOYMENT}", _login(site))
+    return Part(
+        name=NAME,
+        about="runs the flows: retrain, sweep, monitor",
+        command=(sys.executable, "-m", "flows.deployments"),
+        healthy=asked.lately,
+        needs=(prefect.NAME, mlflow.NAME),
+        environment=site.variables() | {"TMPDIR": str(site.scratch)},  # Prefect's own would be every user's
+        prepare=lambda: _prepare(site, asked),
+    )
+
+
+def _prepare(site: Site, asked: "_Asked") -> None:
+    site.make_scratch()
+    asked.begin()
+
+
+def _login(site: Site) -> tuple[str, str] | None:
+    """User and password of the Prefect server, be it the stack's or another one."""
+    elsewhere = site.settings.prefect_auth
+    auth = site.places().get("prefect_auth") or (elsewhere and elsewhere.get_secret_value())
+    if not auth:
+        return None
+    user, _, password = auth.partition(":")
+    return user, password
+
+
+@dataclass
+class _Asked:
+    """Whether the process has asked for work: Prefect knows a deployment also when nobody runs it any more."""
+
+    address: str
+    login: tuple[str, str] | None
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def begin(self) -> None:
+        """The process starts now; what was asked before counts no more."""
+        self.began = datetime.now(UTC)
+
+    def lately(self) -> bool:
+        """Whether it has."""
+        try:
+            answer = httpx.get(self.address, auth=self.login, timeout=PATIENCE_SECONDS, trust_env=False)
+            polled = answer.json().get("last_polled") if answer.is_success else None
+        except (httpx.HTTPError, ValueError):
+            return False
+        if polled is None:
+            return False
+        return datetime.fromisoformat(polled) > max(self.began, datetime.now(UTC) - SILENCE)

@@ -1,0 +1,35 @@
+"""Prefect's server: runs, schedules and what is to happen when something happens, on PostgreSQL."""
+
+import os
+import sys
+
+from flows.stack.health import answers
+from flows.stack.part import Part, Port
+from flows.stack.parts import postgres
+from flows.stack.site import USER, Site, reached
+
+NAME = "prefect"
+
+
+def part(site: Site) -> Part:
+    """The server."""
+    host, port = site.stack.host, site.stack.prefect_port
+    address = f"http://{reached(host)}:{port}"
+    return Part(
+        name=NAME,
+        about="runs, schedules, events",
+        command=(sys.executable, "-m", "prefect", "server", "start", "--host", host, "--port", str(port)),
+        healthy=answers(f"{address}/api/health"),
+        address=address,
+        needs=(postgres.NAME,),
+        environment={
+            "PGPASSFILE": str(postgres.passfile(site, NAME)),
+            "PREFECT_API_DATABASE_CONNECTION_URL": postgres.connection(site, NAME, "asyncpg"),
+            "PREFECT_API_URL": None,
+            "PREFECT_HOME": str(site.home / "prefect"),
+            "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{site.password}" if site.exposed else None,
+            "PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", f"{address}/api"),
+        },
+        ports=(Port(host, port, "TUNESMITH_STACK_PREFECT_PORT"),),
+        prepare=lambda: (site.home / "prefect").mkdir(parents=True, exist_ok=True),
+    )

@@ -1,0 +1,129 @@
+"""``tunesmith up``, ``down``, ``ps`` and ``logs`` as a person runs them, with the smallest stack: the page."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from components.running_stack import FILE as RUNNING
+from tests.flows.stacks import ONLY_PAGE, Workspace, wait_for, workspace
+from tests.flows.toy import heeding_interrupts
+
+
+@pytest.fixture
+def small() -> Iterator[Workspace]:
+    with workspace() as made:
+        yield made
+
+
+def test_up_ps_logs_and_down(small: Workspace) -> None:
+    up = small.tunesmith("up", "--without", ONLY_PAGE)
+    address = f"http://127.0.0.1:{small.variables['TUNESMITH_STACK_PAGE_PORT']}"
+    assert (up.returncode, up.stderr) == (0, "")
+    assert "page         healthy after " in up.stdout
+    assert up.stdout.endswith(f"All of it: {address}\n")
+    assert "Everything is healthy" in httpx.get(address).text
+
+    again = small.tunesmith("up", "--without", ONLY_PAGE)
+    assert again.returncode == 1
+    assert again.stderr.startswith(f"A stack runs in {small.home} already (process {small.state().process}, since ")
+
+    shown = small.tunesmith("ps", "--json")
+    (part,) = json.loads(shown.stdout)["parts"]
+    assert shown.returncode == 0
+    assert (part["name"], part["condition"], part["restarts"]) == ("page", "healthy", 0)
+    assert (part["process"], part["address"]) == (small.process_of("page"), address)
+    assert part["memory"] > 2**20
+    assert "healthy" in small.tunesmith("ps").stdout
+
+    first = small.process_of("page")
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: small.condition_of("page") == "healthy" and small.process_of("page") != first, "its restart")
+    assert json.loads(small.tunesmith("ps", "--json").stdout)["parts"][0]["restarts"] == 1
+
+    with (small.home / "logs" / "page.log").open("a") as log:
+        log.write("one\ntwo\n")
+    assert small.tunesmith("logs", "page", "--lines", "1").stdout == "two\n"
+    assert "page  | one\npage  | two\n" in small.tunesmith("logs").stdout
+    unknown = small.tunesmith("logs", "grafana")
+    assert (unknown.returncode, unknown.stderr[:35]) == (1, "There is no part 'grafana'. Parts: ")
+
+    down = small.tunesmith("down")
+    assert down.returncode == 0
+    assert " ".join(down.stdout.split()) == "page stopped The stack is down; what it holds is kept."
+    assert small.processes() == []
+    assert not (small.home / RUNNING).exists()
+    assert small.tunesmith("down").stdout == "No stack runs here.\n"
+    gone = small.tunesmith("ps")
+    assert (gone.returncode, gone.stdout) == (1, "No stack runs here. 'tunesmith up' starts one.\n")
+    assert json.loads(small.tunesmith("ps", "--json").stdout) == {"phase": "ended", "parts": []}
+
+
+def test_logs_are_followed(small: Workspace) -> None:
+    log = small.home / "logs" / "page.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("before\n")
+    with heeding_interrupts():
+        following = small.start("logs", "page", "--follow")
+    assert following.stdout
+    assert following.stdout.readline() == "before\n"
+    with log.open("a") as file:
+        file.write("after\nhalf a li")
+        file.flush()
+        assert following.stdout.readline() == "after\n"
+        file.write("ne\n")
+    assert following.stdout.readline() == "half a line\n"
+    log.write_text("new\n")
+    assert following.stdout.readline() == "new\n", "it was begun anew"
+    following.send_signal(signal.SIGINT)
+    assert following.communicate(timeout=20)[0] == ""
+    assert following.returncode == 0
+
+
+def test_what_is_taken_or_missing_is_a_sentence_and_nothing_is_left(small: Workspace) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", int(small.variables["TUNESMITH_STACK_PAGE_PORT"])))
+        taken.listen()
+        up = small.tunesmith("up", "--without", ONLY_PAGE)
+    assert up.returncode == 1
+    assert f"is taken by process {os.getpid()} (" in up.stderr
+    assert "Traceback" not in up.stderr
+    assert small.processes() == []
+    unknown = small.tunesmith("up", "--without", "grafana")
+    assert (unknown.returncode, unknown.stderr[:42]) == (1, "--without grafana: the parts are postgres,")
+    assert small.tunesmith("logs").stderr.startswith("There is no log of the stack in ")
+
+
+def test_in_the_foreground_it_stays_and_sigterm_ends_it(small: Workspace) -> None:
+    process = small.start("up", "--foreground", "--without", ONLY_PAGE)
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(3)]
+    assert lines[0].startswith("page         healthy after ")
+    assert lines[2].startswith("All of it: http://127.0.0.1:")
+    assert small.state().process == process.pid
+    process.send_signal(signal.SIGTERM)
+    assert process.communicate(timeout=30)[0].split() == ["page", "stopped"]
+    assert process.returncode == 0
+    assert small.processes() == []
+
+
+def test_parts_die_with_a_killed_supervisor_and_the_next_start_works(small: Workspace) -> None:
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
+    os.kill(small.state().process, signal.SIGKILL)
+    wait_for(lambda: small.processes() == [], "the end of its parts", 20)
+    assert small.tunesmith("ps").returncode == 1
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
+    assert small.condition_of("page") == "healthy"
+
+
+def test_two_at_once_and_one_of_them_wins(small: Workspace) -> None:
+    both = [small.start("up", "--without", ONLY_PAGE) for _ in range(2)]
+    said = [process.communicate(timeout=60)[0] for process in both]
+    assert sorted(process.returncode for process in both) == [0, 1], said
+    assert sum("already (process" in text for text in said) == 1
+    supervisors = [one for one in small.processes() if "flows.stack" in one.cmdline()]
+    assert len(supervisors) == 1

@@ -1,0 +1,189 @@
+"""The whole stack: real servers, really killed; what it holds is there again after ``down`` and ``up``."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from components.registry import CHAMPION
+from components.settings import Settings
+from flows.stack.parts import PARTS, parts_of
+from tests.flows.stacks import Workspace, site, wait_for, workspace
+from tests.flows.toy import environment
+from tests.shelf import Shelf
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+QUIET = {"TUNESMITH_RETRAIN_CRON": "never", "TUNESMITH_SWEEP_CRON": "never", "TUNESMITH_POLL_SECONDS": "0.2"}
+IN_THE_CLUSTER = """
+from components.settings import load_settings
+from components.sweep.cluster import ray_cluster
+with ray_cluster(load_settings()):
+    import ray
+    print(ray.get(ray.remote(lambda: 6 * 7).remote()))
+"""
+
+
+def require(folder: Path, *names: str, **more: object) -> None:
+    """Skips where a program is missing; ``.ci/run`` installs them."""
+    missing = [sentence for part in parts_of(site(folder, *names, **more)) for sentence in part.missing()]
+    if missing := [sentence for sentence in missing if "rules.yml" not in sentence and "chmod" not in sentence]:
+        pytest.skip("; ".join(missing))
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Iterator[Workspace]:
+    require(tmp_path, *PARTS)
+    with workspace(**QUIET) as made:
+        yield made
+
+
+def states(line: Workspace) -> dict[str, Any]:
+    shown = line.tunesmith("ps", "--json")
+    return {part["name"]: part for part in json.loads(shown.stdout)["parts"]}
+
+
+def all_healthy(line: Workspace) -> bool:
+    return line.state().healthy()
+
+
+def secrets_of(line: Workspace) -> list[str]:
+    found = [file.read_text().strip() for file in (line.home / "keys").rglob("*") if file.is_file()]
+    return [text.rpartition(":")[2] for text in found if "\n" not in text]
+
+
+def require_no_secret_outside(line: Workspace) -> None:
+    """Neither on a command line nor in a log."""
+    secrets = secrets_of(line)
+    assert len(secrets) >= 3
+    shown = [" ".join(process.cmdline()) for process in line.processes()]
+    assert len(shown) >= 3
+    written = [file.read_text(errors="replace") for file in (line.home / "logs").glob("*.log*")]
+    for secret in secrets:
+        assert not any(secret in text for text in (*shown, *written))
+
+
+def listening(line: Workspace) -> dict[tuple[str, int], str]:
+    """The addresses that the stack's processes bind, and who does."""
+    ours = {process.pid: process.name() for process in family(line)}
+    return {
+        (one.laddr.ip.removeprefix("::ffff:"), one.laddr.port): ours[one.pid]
+        for one in psutil.net_connections("inet")
+        if one.pid in ours and (one.status == psutil.CONN_LISTEN or not one.raddr)
+    }
+
+
+def family(line: Workspace) -> list[psutil.Process]:
+    return psutil.Process(line.state().process).children(recursive=True)
+
+
+def shelf_of(line: Workspace) -> Shelf:
+    """The registry that every command here finds by itself."""
+    settings = Settings(home=line.home)
+    assert settings.tracking_uri == f"http://127.0.0.1:{line.variables['TUNESMITH_STACK_MLFLOW_PORT']}"
+    return Shelf(settings, line.root / "packages")
+
+
+def served(line: Workspace) -> dict[str, Any]:
+    with contextlib.suppress(httpx.HTTPError):
+        answer: dict[str, Any] = httpx.get(f"http://127.0.0.1:{line.variables['TUNESMITH_PORT']}/model").json()
+        return answer
+    return {}
+
+
+def test_the_whole_stack(whole: Workspace) -> None:
+    up = whole.tunesmith("up")
+    assert (up.returncode, up.stderr) == (0, "")
+    assert "The service has no champion to answer from yet: 'tunesmith run' makes one." in up.stdout
+    assert {part["condition"] for part in states(whole).values()} == {"healthy"}
+    assert set(states(whole)) == set(PARTS)
+    outside = {address: name for address, name in listening(whole).items() if address[0] not in ("127.0.0.1", "::1")}
+    assert outside == {}
+    require_no_secret_outside(whole)
+    status = json.loads(whole.tunesmith("status", "--json").stdout)
+    assert status["places"]["tracking and registry"].startswith("http://127.0.0.1:")
+    assert status["places"]["orchestration"].startswith("http://127.0.0.1:")
+    assert in_the_cluster(whole) == "42\n"
+
+    shelf = shelf_of(whole)
+    version = shelf.promote(shelf.publish(0.0))
+    wait_for(lambda: served(whole).get("version") == version, "the service serves what was registered")
+    wait_for(lambda: scraped(whole) == "1", "Prometheus has asked the service")
+
+    for name in ("mlflow", "postgres", "prefect", "ray", "service", "deployments"):
+        os.kill(whole.process_of(name), signal.SIGKILL)
+        wait_for(lambda: states(whole)[name]["restarts"] == 1, f"{name} is started again")  # noqa: B023
+        wait_for(lambda: all_healthy(whole), f"{name} is healthy again", 120)
+    assert shelf.registry.aliases() == {CHAMPION: version}
+    wait_for(lambda: served(whole).get("version") == version, "the service serves it again")
+    assert in_the_cluster(whole) == "42\n"
+
+    before = family(whole)
+    down = whole.tunesmith("down")
+    assert (down.returncode, down.stderr) == (0, "")
+    assert all(f"{name} " in down.stdout for name in PARTS)
+    assert down.stdout.index("service ") < down.stdout.index("mlflow ") < down.stdout.index("postgres ")
+    psutil.wait_procs(before, timeout=5)
+    assert [one for one in before if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    assert Settings(home=whole.home).tracking_uri is None
+
+    assert whole.tunesmith("up", "--without", "ray,deployments,prefect,prometheus").returncode == 0
+    assert shelf_of(whole).registry.aliases() == {CHAMPION: version}
+    wait_for(lambda: served(whole).get("version") == version, "what was registered survives")
+
+    os.kill(whole.state().process, signal.SIGKILL)
+    wait_for(lambda: whole.processes() == [], "the parts end with their supervisor", 40)
+
+
+def in_the_cluster(line: Workspace) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", IN_THE_CLUSTER],
+        cwd=line.root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def scraped(line: Workspace) -> str | None:
+    address = f"http://127.0.0.1:{line.variables['TUNESMITH_STACK_PROMETHEUS_PORT']}/api/v1/query"
+    found = httpx.get(address, params={"query": 'up{job="tunesmith"}'}).json()["data"]["result"]
+    return found[0]["value"][1] if found else None
+
+
+def test_what_is_exposed_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
+    require(tmp_path, "postgres", "mlflow", "prefect", host="10.0.0.5")
+    everywhere = "0.0.0.0"  # noqa: S104
+    with workspace(TUNESMITH_STACK_HOST=everywhere, **QUIET) as line:
+        up = line.tunesmith("up", "--without", "deployments,ray,service,prometheus,page")
+        assert (up.returncode, up.stderr) == (0, "")
+        assert "MLflow and Prefect ask for the user tunesmith; the password is in" in up.stdout
+        mlflow, prefect = (line.variables[f"TUNESMITH_STACK_{name}_PORT"] for name in ("MLFLOW", "PREFECT"))
+        questions = (
+            f"http://127.0.0.1:{mlflow}/api/2.0/mlflow/experiments/get?experiment_id=0",
+            f"http://127.0.0.1:{prefect}/api/admin/version",
+        )
+        login = ("tunesmith", (line.home / "keys" / "stack.password").read_text())
+        for address in questions:
+            assert httpx.get(address).status_code == 401
+            assert httpx.get(address, auth=("tunesmith", "guessed")).status_code == 401
+            assert httpx.get(address, auth=login).status_code == 200
+        assert {address for address, _ in listening(line) if address != "127.0.0.1"} == {everywhere}
+        require_no_secret_outside(line)
+        told = line.tunesmith("history", "--json")
+        assert (told.returncode, told.stdout) == (0, "[]\n"), "commands here know the password"
+        shown = line.tunesmith("status", "--json").stdout
+        assert login[1] not in shown
+        assert f"http://127.0.0.1:{mlflow}" in shown
