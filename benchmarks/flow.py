@@ -29,7 +29,7 @@ def seconds_to_start_a_stage() -> float:
         shutil.copytree(ROOT / ".dvc", root / ".dvc", ignore=shutil.ignore_patterns("cache", "tmp"))
         (root / "dvc.yaml").write_text(NOTHING)
         subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
-        reproduce = [sys.executable, "-m", "flows.reproduce", "nothing", "--parent", str(os.getpid())]
+        reproduce = [sys.executable, "-m", "flows.stage_reproduction", "nothing", "--parent", str(os.getpid())]
         command = [sys.executable, "-c", ""]
         for name in ("flows", "components"):
             (root / name).symlink_to(ROOT / name)

@@ -140,7 +140,8 @@ class GitState:
 
     Attributes:
         commit: None where there is no git, no repository, or no commit yet.
-        dirty: whether files differ from it; dvc.lock, which every run writes, is not counted.
+        dirty: whether files differ from it. Not counted: dvc.lock, which every run writes, and params.yaml, whose
+            values are kept with whatever is made from them.
     """
 
     commit: str | None
@@ -149,7 +150,8 @@ class GitState:
 
 def git_state() -> GitState:
     """What git says of the working directory."""
-    return GitState(_git("rev-parse", "--verify", "HEAD"), _git("status", "--porcelain", "--", ".", ":!dvc.lock") != "")
+    changed = _git("status", "--porcelain", "--", ".", ":!dvc.lock", ":!params.yaml")
+    return GitState(_git("rev-parse", "--verify", "HEAD"), changed != "")
 
 
 def _git(*arguments: str) -> str | None:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -300,6 +301,32 @@ def sweep(
         run_shown(settings, console)
     if as_json:
         print_json(told(found, _params()))
+
+
+@app.command()
+def reproduce(
+    version: Annotated[int, typer.Argument(min=1, help="A registered version.")],
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", resolve_path=True, help="Folder for it; in .tunesmith/reproductions if none is named."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a version again from its commit, data and environment, and compare; exits with 1 if it is another."""
+    settings = _enter()
+    from rich.console import Console
+
+    from flows.report import output, print_json
+    from flows.reproduction.report import print_reproduction
+    from flows.reproduction.reproducing import reproduce as make_again
+
+    console = Console(stderr=True) if as_json else output()
+    found = make_again(settings, _params().name, version, into, console)
+    if as_json:
+        print_json(found.as_json())
+    else:
+        print_reproduction(found, console)
+    raise typer.Exit(found.verdict == "different")
 
 
 @app.command()

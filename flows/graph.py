@@ -1,6 +1,7 @@
 """The graph of dvc.yaml, read through DVC: its stages, their order, and what of each has changed since it last ran.
 
-Nothing about the graph is stated here. DVC is imported by this module and by :mod:`flows.reproduce`, and nowhere else.
+Nothing about the graph is stated here. DVC is imported by this module and by :mod:`flows.stage_reproduction`, and
+nowhere else.
 """
 
 import contextlib

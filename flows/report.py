@@ -16,7 +16,7 @@ from components.promote import Event
 from components.settings import Settings
 from flows.board import duration, shown, state_text, state_time
 from flows.line import run_line
-from flows.runs import Run, Runs
+from flows.runs import Run, Runs, StageResult
 from flows.why import Explanation
 
 STATE_STYLES = {"will run": "bold yellow", "may run": "yellow", "unchanged": "dim"}
@@ -45,18 +45,19 @@ def run_shown(settings: Settings, console: Console, *, promoting: bool = True, r
     except BaseException:
         last = Runs(settings.home).last()
         if last is not None and last.process == os.getpid():
-            console.print(_stages(last))
+            console.print(stage_table(last.stages))
         raise
     if all(result.state == "unchanged" for result in run.stages):
         console.print("Every stage is unchanged: nothing was run.")
-    console.print(_stages(run))
+    console.print(stage_table(run.stages))
     console.print(Text(verdict(run)), soft_wrap=True)
     return run
 
 
-def _stages(run: Run) -> Table:
+def stage_table(results: Iterable[StageResult]) -> Table:
+    """How each stage ended, and how long it took."""
     table = columns("stage", "", "time")
-    for result in run.stages:
+    for result in results:
         table.add_row(result.stage, state_text(result), state_time(result))
     return table
 

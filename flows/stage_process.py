@@ -14,8 +14,8 @@ from typing import IO, cast
 
 from components.errors import StageFailed
 from components.settings import Settings
-from flows.reproduce import Ended
 from flows.runs import StageResult, StageState
+from flows.stage_reproduction import Ended
 
 Listener = Callable[[str], None]
 
@@ -26,7 +26,15 @@ _running: set[subprocess.Popen[str]] = set()
 _stopping = threading.Event()
 
 
-def reproduce_stage(name: str, settings: Settings, listener: Listener, *, force: bool = False) -> StageResult:
+def reproduce_stage(
+    name: str,
+    settings: Settings,
+    listener: Listener,
+    *,
+    force: bool = False,
+    commit: bool = True,
+    python: str = sys.executable,
+) -> StageResult:
     """Lets DVC bring one stage up to date, in a process that dies with the calling thread.
 
     Args:
@@ -34,6 +42,8 @@ def reproduce_stage(name: str, settings: Settings, listener: Listener, *, force:
         settings: where its log is kept: ``logs/<stage>.log`` of the home folder.
         listener: called with each line of its output, from several threads.
         force: run it although nothing changed.
+        commit: whether its outputs are put into DVC's cache.
+        python: the interpreter that runs it.
 
     Raises:
         StageFailed: it ended with an error; says it in the stage's own words.
@@ -43,9 +53,10 @@ def reproduce_stage(name: str, settings: Settings, listener: Listener, *, force:
     began = time.monotonic()
     log = settings.home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
+    command = _command(name, python, force=force, commit=commit)
     with log.open("w", encoding="utf-8", buffering=1) as file:
         said, complained = _Lines(listener, file), _Lines(listener, file)
-        status = _listen(_start(name, force=force), said, complained)
+        status = _listen(_start(command, python), said, complained)
     if _stopping.is_set():
         raise StageFailed(f"{name}: the run was stopped.")
     if status not in STATES:
@@ -79,10 +90,14 @@ class _Lines:
                 self._listener(text)
 
 
-def _start(name: str, *, force: bool) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "flows.reproduce", name, "--parent", str(os.getpid())]
+def _command(name: str, python: str, *, force: bool, commit: bool) -> list[str]:
+    options = [*(["--force"] if force else []), *([] if commit else ["--no-commit"])]
+    return [python, "-m", "flows.stage_reproduction", name, "--parent", str(os.getpid()), *options]
+
+
+def _start(command: list[str], python: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [*command, "--force"] if force else command,
+        command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -90,13 +105,13 @@ def _start(name: str, *, force: bool) -> subprocess.Popen[str]:
         encoding="utf-8",
         errors="replace",
         start_new_session=True,  # Ctrl-C ends the run, and the run ends its stages
-        env=stage_environment(),
+        env=stage_environment(python),
     )
 
 
-def stage_environment() -> dict[str, str]:
-    """The environment of a stage: ``python`` is this interpreter, its output comes at once."""
-    here = str(Path(sys.executable).parent)
+def stage_environment(python: str = sys.executable) -> dict[str, str]:
+    """The environment of a stage: ``python`` is the interpreter that is named, its output comes at once."""
+    here = str(Path(python).parent)
     return os.environ | {
         "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
         "PYTHONUNBUFFERED": "1",

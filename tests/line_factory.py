@@ -102,9 +102,15 @@ def _params(root: Path, name: str) -> Params:
 def _write_records(root: Path, labels: tuple[str, ...], run_id: str) -> None:
     write_ingested(root, labels)
     fitted(labels).write(root / PREPARED / "preprocessing.json")
-    TrainedModel(run_id=run_id, epochs=3, best_epoch=2, validation_score=0.9, parameters=650).write(
-        root / TRAINED / "trained.json"
-    )
+    TrainedModel(
+        run_id=run_id,
+        epochs=3,
+        best_epoch=2,
+        validation_score=0.9,
+        parameters=650,
+        environment={"python": "3.11.2", "torch": "2.13.0"},
+        machine={"processor": "of the factory", "threads": "2"},
+    ).write(root / TRAINED / "trained.json")
     write_json(root / VALIDATED / "profile.json", {"labels": [0.1] * len(labels)})
 
 

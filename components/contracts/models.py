@@ -13,6 +13,10 @@ class TrainedModel(Record):
     validation_score: float
     """Accuracy or R² of the best weights (:attr:`components.contracts.Target.score`)."""
     parameters: int
+    environment: dict[str, str]
+    """Python, and the versions of the libraries that shaped the model."""
+    machine: dict[str, str]
+    """What else its bits follow from: the kind of processor, its instructions, the threads, the GPU if it had one."""
 
 
 class Epoch(Record):

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save
 
@@ -23,6 +23,7 @@ PROFILE = "profile.json"
 METRICS = "metrics.json"
 PROVENANCE = "provenance.json"
 PARAMS = "params.yaml"
+LOCK = "dvc.lock"
 CARD = "card.md"
 
 
@@ -47,7 +48,7 @@ class Provenance(Record):
 
     git_commit: str | None
     git_dirty: bool
-    """Whether files differed from the commit."""
+    """Whether files differed from the commit, other than params.yaml and dvc.lock, which the package holds."""
     lock_sha256: str
     """Digest of dvc.lock: names every input and output of the line."""
     seed: int
@@ -59,7 +60,9 @@ class Provenance(Record):
     test_share: float | None
     """Share of content hashes that was kept for test; None: the source has a test split of its own."""
     environment: dict[str, str]
-    """Python and the versions of the libraries that shaped the model."""
+    """Python and the versions of the libraries that shaped the model, at its training."""
+    machine: dict[str, str] = Field(default_factory=dict)
+    """What it was trained on (see :class:`components.contracts.TrainedModel`); empty: an older release made it."""
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from components.contracts import (
+    COMPRESSED,
     EVALUATED,
     PACKAGED,
     PREPARED,
+    REPORTS,
     TOKENIZER,
     TRAINED,
     VALIDATED,
@@ -20,6 +22,7 @@ from components.package import ModelPackage, ModelSignature, seal, verify
 from components.package.model import (
     CARD,
     GOLDEN,
+    LOCK,
     METRICS,
     MODEL,
     PARAMS,
@@ -32,8 +35,9 @@ from components.package.model import (
 from components.params import Params
 from components.register.card import render_card
 from components.register.origin import provenance
-from components.register.outputs import LineOutputs
-from components.register.proof import PARAMS_FILE
+from components.register.outputs import FITTED, INGESTED_RECORD, LineOutputs
+from components.register.proof import LOCK as LOCK_FILE
+from components.register.proof import PARAMS_FILE, check_lock
 from components.settings import Settings
 
 PARTS = {
@@ -42,8 +46,25 @@ PARTS = {
     EVALUATED / REFERENCE: REFERENCE,
     VALIDATED / PROFILE: PROFILE,
     PARAMS_FILE: PARAMS,
+    LOCK_FILE: LOCK,
 }
 """Files of the line that travel with every model, and their names in the package."""
+EVALUATION = REPORTS / "evaluate"
+
+
+def proven_package(params: Params, settings: Settings, lock_sha256: str) -> str:
+    """Makes ``models/package`` of what dvc.lock proves.
+
+    Returns:
+        Its digest.
+
+    Raises:
+        LineageError: dvc.lock does not tell of the files that lie here.
+        PackageError: as :func:`sealed_package`.
+    """
+    with_tokenizer = [PREPARED] if (PREPARED / TOKENIZER).exists() else []
+    check_lock([TRAINED, COMPRESSED, EVALUATED, VALIDATED, EVALUATION, *with_tokenizer], [INGESTED_RECORD, FITTED])
+    return sealed_package(params, settings, lock_sha256)
 
 
 def sealed_package(params: Params, settings: Settings, lock_sha256: str) -> str:

@@ -1,15 +1,11 @@
 """Where a package comes from: code, data, parameters, environment."""
 
-import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 from components.lineage import git_state
 from components.package import Provenance
 from components.params import Params
 from components.register.outputs import LineOutputs
-
-LIBRARIES = ("torch", "pytorch-lightning", "onnx", "onnxruntime", "numpy")
 
 
 def provenance(params: Params, outputs: LineOutputs, lock_sha256: str) -> Provenance:
@@ -24,5 +20,6 @@ def provenance(params: Params, outputs: LineOutputs, lock_sha256: str) -> Proven
         train_run_id=outputs.trained.run_id,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         test_share=None if outputs.ingested.own_test_split else params.ingest.test_share,
-        environment={"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        environment=outputs.trained.environment,
+        machine=outputs.trained.machine,
     )

@@ -9,14 +9,7 @@ from urllib.request import url2pathname
 from filelock import FileLock
 
 from components.contracts import (
-    COMPRESSED,
-    EVALUATED,
     PACKAGED,
-    PREPARED,
-    REPORTS,
-    TOKENIZER,
-    TRAINED,
-    VALIDATED,
     ClassificationMetrics,
     Metrics,
     Record,
@@ -27,9 +20,9 @@ from components.files import file_sha256
 from components.package import ModelPackage, Provenance, verify
 from components.package.model import MODEL
 from components.params import Params
-from components.register.building import sealed_package
-from components.register.outputs import FITTED, INGESTED_RECORD, LineOutputs
-from components.register.proof import check_lock, lock_sha256
+from components.register.building import EVALUATION, proven_package
+from components.register.outputs import LineOutputs
+from components.register.proof import lock_sha256
 from components.registry import (
     CHALLENGER,
     COMPLETE,
@@ -43,8 +36,6 @@ from components.registry import (
     telling,
 )
 from components.settings import Settings
-
-EVALUATION = REPORTS / "evaluate"
 
 
 class Registered(Record):
@@ -104,9 +95,7 @@ def _intact(found: ModelVersion, settings: Settings) -> bool:
 
 def _new_version(registry: Registry, params: Params, settings: Settings, lock: str) -> ModelVersion:
     """Package, artifacts, measures, and only then the version, with all its tags at once."""
-    with_tokenizer = [PREPARED] if (PREPARED / TOKENIZER).exists() else []
-    check_lock([TRAINED, COMPRESSED, EVALUATED, VALIDATED, EVALUATION, *with_tokenizer], [INGESTED_RECORD, FITTED])
-    digest = sealed_package(params, settings, lock)
+    digest = proven_package(params, settings, lock)
     origin = ModelPackage.read(PACKAGED).provenance
     outputs = LineOutputs.read()
     place = f"packages/{digest[:16]}"  # one training can end in several packages

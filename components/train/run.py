@@ -29,6 +29,7 @@ from components.train.allocator import keep_freed_memory
 from components.train.batch_size import resolve_batch_size
 from components.train.checkpoints import ResumeCheckpoint, SafetensorsIO
 from components.train.data import Data
+from components.train.environment import environment, machine
 from components.train.history import History
 from components.train.learner import Learner
 from components.train.machine import check_machine
@@ -179,6 +180,8 @@ def _write_outputs(module: Learner, history: History, state: Path, run_id: str) 
         best_epoch=int(best["epoch"]),
         validation_score=best["validation_score"],
         parameters=count_parameters(module.network),
+        environment=environment(),
+        machine=machine(module.trainer.strategy.root_device),
     )
     with whole_folder(TRAINED) as folder:
         write_bytes(folder / "best.safetensors", network_weights(state / BEST))

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from flows.stack.leftovers import end_leftovers
 from flows.stack.logs import SUPERVISOR
 from flows.stack.parts import names_without, parts_of
 from flows.stack.report import Progress
-from flows.stack.site import Site, site_of
+from flows.stack.site import Site, scratch_of, site_of
 from flows.stack.state import StackState, read_state
 from flows.stack.supervisor import Supervisor
 
@@ -169,6 +170,7 @@ def down(settings: Settings, console: Console) -> None:
     state = read_state(home)
     if state is None or not state.alive():
         left = end_leftovers(state) if state is not None else []
+        shutil.rmtree(scratch_of(home), ignore_errors=True)
         console.print(f"Its supervisor was gone; ended {', '.join(left)}." if left else "No stack runs here.")
         return
     try:

@@ -81,8 +81,8 @@ class Site:
 
     @property
     def scratch(self) -> Path:
-        """A folder for what ends with the stack. Its name is short: the path of a socket has 107 bytes at most."""
-        return Path(tempfile.gettempdir()) / f"ts-{os.getuid()}-{sha256(bytes(self.home)).hexdigest()[:6]}"
+        """Folder of what ends with the stack."""
+        return scratch_of(self.home)
 
     @property
     def exposed(self) -> bool:
@@ -128,6 +128,11 @@ def site_of(settings: Settings, names: frozenset[str]) -> Site:
         TunesmithError: params.yaml or the settings of the stack cannot be used.
     """
     return Site(settings, load_stack_settings(), settings.model or load_params().name, names)
+
+
+def scratch_of(home: Path) -> Path:
+    """Where a stack keeps what ends with it. The name is short: the path of a socket has 107 bytes at most."""
+    return Path(tempfile.gettempdir()) / f"ts-{os.getuid()}-{sha256(bytes(home)).hexdigest()[:6]}"
 
 
 def reached(host: str) -> str:

@@ -81,9 +81,15 @@ def prepare(labels: tuple[str, ...] = DIGITS, chosen: str = "int8") -> None:
     make_graph(COMPRESSED / "int8.onnx", bias=0.5)
     variants = [variant("fp32"), variant("int8", None if chosen == "int8" else "it is slower")]
     make_compressed(variants, chosen, f"{chosen}: because of the test").write(COMPRESSED / "compressed.json")
-    TrainedModel(run_id="run-42", epochs=2, best_epoch=1, validation_score=0.9, parameters=650).write(
-        TRAINED / "trained.json"
-    )
+    TrainedModel(
+        run_id="run-42",
+        epochs=2,
+        best_epoch=1,
+        validation_score=0.9,
+        parameters=650,
+        environment={"python": "3.11.2"},
+        machine={"threads": "2"},
+    ).write(TRAINED / "trained.json")
     save_file({"weight": np.zeros(3, np.float32)}, TRAINED / "best.safetensors")
     rows = [
         Epoch(epoch=k, train_loss=1 / k, validation_loss=1.1 / k, validation_score=0.9, learning_rate=0.1, seconds=2)

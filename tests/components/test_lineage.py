@@ -84,6 +84,18 @@ def test_digest_of_a_folder_is_the_one_that_dvc_writes(tmp_path: Path) -> None:
     assert tree_digest(code_tree(folder)) == done.stdout.strip().splitlines()[-1]
 
 
+def test_params_and_lock_are_no_change_of_the_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for name in ("params.yaml", "dvc.lock", "code.py"):
+        (tmp_path / name).write_text("then")
+    for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "then"]):
+        subprocess.run([*git, *command], check=True)
+    for name, dirty in (("params.yaml", False), ("dvc.lock", False), ("code.py", True)):
+        (tmp_path / name).write_text("now")
+        assert git_state().dirty is dirty, name
+
+
 def test_git_state_of_a_folder_without_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))

@@ -10,13 +10,23 @@ import numpy as np
 import pytest
 from ruamel.yaml import YAML
 
-from components.contracts import COMPRESSED, EVALUATED, INGESTED, PACKAGED, PREPARED, REPORTS, TRAINED, Evaluated
+from components.contracts import (
+    COMPRESSED,
+    EVALUATED,
+    INGESTED,
+    PACKAGED,
+    PREPARED,
+    REPORTS,
+    TRAINED,
+    Evaluated,
+    TrainedModel,
+)
 from components.errors import LineageError, PackageError
 from components.files import file_sha256, write_json
 from components.inference import open_graph
 from components.lineage import code_tree, tree_digest
 from components.package import ModelPackage, verify
-from components.package.model import CARD, MODEL, PROFILE, WEIGHTS
+from components.package.model import CARD, LOCK, MODEL, PROFILE, WEIGHTS
 from components.package.signing import private_key
 from components.params import Params
 from components.register import register
@@ -69,6 +79,7 @@ def test_the_package_holds_the_very_files_that_were_measured(params: Params, set
         (EVALUATED / "reference.safetensors", "reference.safetensors"),
         (Path("data/validated/profile.json"), PROFILE),
         (Path("params.yaml"), "params.yaml"),
+        (Path("dvc.lock"), LOCK),
     ):
         assert file_sha256(PACKAGED / name) == file_sha256(original), name
     package = ModelPackage.read(PACKAGED)
@@ -76,6 +87,8 @@ def test_the_package_holds_the_very_files_that_were_measured(params: Params, set
     assert package.signature.features == 64
     assert package.provenance.test_share is None
     assert package.provenance.git_dirty
+    trained = TrainedModel.read(TRAINED / "trained.json")
+    assert (package.provenance.environment, package.provenance.machine) == (trained.environment, trained.machine)
     metrics = package.metrics()
     assert metrics.pop("compression")["chosen"] == "fp32"
     assert Evaluated.model_validate(metrics) == Evaluated.read(EVALUATED / "evaluated.json")

@@ -160,6 +160,7 @@ def test_run_learns_tracks_and_leaves_weights(tmp_path: Path, monkeypatch: pytes
 
     trained = TrainedModel.read(TRAINED / "trained.json")
     assert trained.validation_score > 0.85
+    assert (trained.machine["threads"], trained.environment["torch"]) == ("1", torch.__version__)
     tracked = MlflowClient(settings.tracking_address).get_run(trained.run_id)
     assert tracked.info.status == "FINISHED"
     assert tracked.data.params["train.network.name"] == "cnn"

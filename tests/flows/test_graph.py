@@ -123,7 +123,7 @@ def test_graph_has_no_edge_of_its_own() -> None:
 
     names = re.findall(r"^  (\w+):$", (REPOSITORY / "dvc.yaml").read_text(), re.MULTILINE)
     assert "train" in names
-    for module in ("graph", "why", "retrain", "stage_process", "reproduce"):
+    for module in ("graph", "why", "retrain", "stage_process", "stage_reproduction"):
         text = (REPOSITORY / f"flows/{module}.py").read_text()
         found = {name for name in names if f'"{name}"' in text} - {"champion"}
         assert not found, f"flows/{module}.py names the stages {found}"

@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 from components.api_keys import digest, make_key, read_keys
-from components.errors import SettingsError
+from components.errors import ServingError, SettingsError
 from components.running_stack import DECIDED, FILE, RunningStack
 from components.settings import Settings, export_environment, is_loopback, load_settings
 from flows.ports import LOOPBACK
@@ -200,7 +200,8 @@ def test_prometheus_has_a_key_only_where_the_service_wants_one(tmp_path: Path) -
     assert digest(key.read_text()) in {one.sha256 for one in read_keys(open_service.settings.key_folder)}
 
 
-def test_the_deployments_are_well_while_they_ask_for_work(tmp_path: Path) -> None:
+def test_the_deployments_are_well_while_they_ask_for_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     polled: list[str | None] = []
 
     class Prefect(BaseHTTPRequestHandler):
@@ -251,3 +252,18 @@ def test_who_has_registered_something_before_is_told_where_it_is(shelf: Shelf) -
     assert told() == "", "nothing was registered"
     shelf.publish(0.0)
     assert "(versions: 1), unseen while the stack runs, which has another one. After 'tunesmith down'" in told()
+
+
+def test_a_scratch_folder_that_others_can_write_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    found = site(tmp_path / "home", "ray")
+    found.make_scratch()
+    found.make_scratch()
+    assert len(bytes(found.scratch)) - len(bytes(tmp_path)) <= len("/ts-65534-123456"), "sockets lie below it"
+    found.scratch.chmod(0o777)
+    with pytest.raises(ServingError, match=r"is not a folder of ours alone"):
+        found.make_scratch()
+    found.scratch.rmdir()
+    found.scratch.symlink_to(tmp_path)
+    with pytest.raises(ServingError, match=r"is not a folder of ours alone"):
+        found.make_scratch()

@@ -1,7 +1,10 @@
-"""``python -m flows.reproduce <stage>``: DVC's own ``repro`` of one stage, as a process that dies with the run.
+"""``python -m flows.stage_reproduction <stage>``: DVC's ``repro`` of one stage, as a process that dies with the run.
 
 A process of its own, because what a stage writes goes to the process's own output, and because two stages that do not
 depend on each other may run side by side. Its exit status says how the stage ended.
+
+Later releases call it in the checkout of a commit of today (``tunesmith reproduce``): its arguments and its exit status
+must go on to mean what they do.
 """
 
 import argparse
@@ -28,19 +31,26 @@ class Ended(IntEnum):
 
 def main() -> None:
     """Reproduces the stage and exits with an :class:`Ended`."""
-    parser = argparse.ArgumentParser(prog="python -m flows.reproduce", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m flows.stage_reproduction", description=__doc__)
     parser.add_argument("stage")
     parser.add_argument("--force", action="store_true", help="run it although nothing changed")
+    parser.add_argument("--no-commit", action="store_true", help="keep its outputs out of DVC's cache")
     parser.add_argument("--parent", type=int, required=True, help="process that this one must not outlive")
     arguments = parser.parse_args()
     die_with_parent()
     if os.getppid() != arguments.parent:  # it died before it could be followed
         sys.exit(Ended.FAILED)
-    sys.exit(reproduce(arguments.stage, force=arguments.force))
+    sys.exit(reproduce(arguments.stage, force=arguments.force, commit=not arguments.no_commit))
 
 
-def reproduce(name: str, *, force: bool) -> Ended:
-    """Lets DVC bring a stage up to date; its faults are told on stderr, as ``<stage>: <sentence>``."""
+def reproduce(name: str, *, force: bool, commit: bool = True) -> Ended:
+    """Lets DVC bring a stage up to date; its faults are told on stderr, as ``<stage>: <sentence>``.
+
+    Args:
+        name: the stage.
+        force: run it although nothing changed; its outputs are then not taken from an earlier run either.
+        commit: whether its outputs are put into DVC's cache, for later runs to take them from there.
+    """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.stage.exceptions import StageCmdFailedError
@@ -48,7 +58,7 @@ def reproduce(name: str, *, force: bool) -> Ended:
     watch = _CommandWatch()
     with Repo(_wait_for_lock=True) as repo:
         try:
-            done = repo.reproduce(name, single_item=True, force=force)
+            done = repo.reproduce(name, single_item=True, force=force, no_commit=not commit)
         except DvcException as error:
             if isinstance(error.__cause__, StageCmdFailedError):
                 _tell_signal(name, error.__cause__)
