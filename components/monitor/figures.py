@@ -12,6 +12,8 @@ from components.params.sections.monitor import Kind
 
 WIDTH = 8.4
 """Of a figure that takes the whole page, in inches."""
+PLAIN = "{x:g}"
+"""Of the marks of a logarithmic axis: powers would be formulas, which figures do not read."""
 SHOWN = 24
 """Tests of one figure."""
 LEAST = 0.01
@@ -30,6 +32,7 @@ def strengths_plot(findings: Sequence[Finding]) -> Plot:
         axes.set_yticks(range(len(shown)), names)
         axes.set_xlabel("statistic / threshold")
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(PLAIN)
         axes.grid(visible=False, axis="y")
 
     fired = [name for name, found in zip(names, shown, strict=True) if found.fires]
@@ -52,6 +55,7 @@ def timeline_plot(windows: Sequence[JudgedWindow]) -> Plot:
                 axes.axvline(_time(window), color=palette.bad, lw=1, alpha=0.5)
         axes.axhline(1.0, color=palette.ink, lw=1)
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(PLAIN)
         axes.set_ylabel("strongest statistic / threshold")
         locator = AutoDateLocator()  # type: ignore[no-untyped-call]
         axes.xaxis.set_major_locator(locator)

@@ -17,6 +17,8 @@ CONFIG = Path(".dvc") / "config.local"
 """DVC's settings of one machine: addresses and keys of remotes; git does not hold it."""
 HOME = Path(".tunesmith")
 """Home folder of the clone."""
+CONVERTERS = "formats"
+"""Of the home folder: the environments that ``make formats`` makes."""
 OWN = ("BENTOML_", "MLFLOW_", "PREFECT_", "TUNESMITH_")
 OWN_NAMES = ("DVC_SITE_CACHE_DIR", "MPLCONFIGDIR")
 """Variables that say where the workspace has its state."""
@@ -63,6 +65,8 @@ def _furnish(origin: Origin, settings: Settings, workspace: Path, root: Path) ->
     output_of(*DVC, "config", "--local", "cache.dir", cache, folder=root, what="Setting DVC's cache")
     # The package of a champion is verified in there; what is signed in there is nobody's business outside.
     shutil.copytree(settings.public_keys, root / HOME / "keys" / "trusted")
+    if (settings.home / CONVERTERS).exists():
+        (root / HOME / CONVERTERS).symlink_to((settings.home / CONVERTERS).resolve())
 
 
 @contextlib.contextmanager

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 
 from components.contracts import COMPRESSED, TOKENIZER, ClassTarget, Compressed, Record
@@ -19,7 +20,7 @@ from components.files import file_sha256, read_json
 from components.inference import answers, open_graph
 from components.package import ModelPackage
 from components.package.manifest import MANIFEST, SIGNATURE
-from components.package.model import GOLDEN, METRICS, MODEL, PARAMS, PROFILE, REFERENCE, SIGNATURE_FILE, WEIGHTS
+from components.package.model import GOLDEN, LOCK, METRICS, MODEL, PARAMS, PROFILE, REFERENCE, SIGNATURE_FILE, WEIGHTS
 
 Outcome = Literal["identical", "within bounds", "different", "not compared"]
 Tensors = dict[str, NDArray[Any]]
@@ -97,6 +98,22 @@ def _part(pair: Pair, name: str) -> Part:
     if file_sha256(then) == file_sha256(now):
         return Part(name=name, outcome="identical", detail="")
     return COMPARED.get(name, _unnamed)(pair, name)
+
+
+def _lock(pair: Pair, name: str) -> Part:
+    """Which outputs of the line have other digests: what training read must not be among them."""
+    then, now = (_outputs(package.folder / name) for package in (pair.then, pair.now))
+    other = [path for path in then if then[path] != now.get(path)]
+    detail = (
+        f"Of {len(then)} outputs of the line {len(other)} have other digests: {', '.join(other) or 'none'}. "
+        "Those that hold times and numbers of runs always do."
+    )
+    return Part(name=name, outcome="not compared", detail=detail)
+
+
+def _outputs(lock: Path) -> dict[str, str]:
+    stages = YAML(typ="safe", pure=True).load(lock)["stages"].values()
+    return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
 
 
 def _unnamed(pair: Pair, name: str) -> Part:
@@ -239,5 +256,6 @@ COMPARED: dict[str, Callable[[Pair, str], Part]] = {
     SIGNATURE_FILE: _document,
     PARAMS: _text,
     TOKENIZER: _text,
+    LOCK: _lock,
 }
 """Files that follow from code, data and parameters, and how two of them are compared."""

@@ -29,7 +29,7 @@ class Progress:
 
     def saw(self, state: StackState) -> None:
         """Takes in how everything is."""
-        for part in state.parts:
+        for part in state.parts if state.phase in ("starts", "up") else reversed(state.parts):
             now = (part.condition, part.restarts)
             if part.condition in self._events and self._told.get(part.name) != now:
                 self._console.print(_line(part), soft_wrap=True)

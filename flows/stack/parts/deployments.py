@@ -4,9 +4,7 @@ import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import httpx
-
-from flows.stack.health import PATIENCE_SECONDS
+from flows.stack.health import answer_of
 from flows.stack.part import Part
 from flows.stack.parts import mlflow, prefect
 from flows.stack.site import Site
@@ -61,11 +59,10 @@ class _Asked:
 
     def lately(self) -> bool:
         """Whether it has."""
+        if (answer := answer_of(self.address, self.login)) is None:
+            return False
         try:
-            answer = httpx.get(self.address, auth=self.login, timeout=PATIENCE_SECONDS, trust_env=False)
-            polled = answer.json().get("last_polled") if answer.is_success else None
-        except (httpx.HTTPError, ValueError):
+            polled = datetime.fromisoformat(answer.json()["last_polled"])
+        except (ValueError, TypeError, KeyError):  # it never has, or it is not Prefect that answers
             return False
-        if polled is None:
-            return False
-        return datetime.fromisoformat(polled) > max(self.began, datetime.now(UTC) - SILENCE)
+        return polled > max(self.began, datetime.now(UTC) - SILENCE)
