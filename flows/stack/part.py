@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from graphlib import TopologicalSorter
 from pathlib import Path
 
 
@@ -66,7 +65,16 @@ class Part:
 
 
 def in_order(parts: Iterable[Part]) -> list[Part]:
-    """The same parts, each behind those that it needs."""
+    """The same parts, each behind those that it needs; otherwise in the order that they have."""
     known = {part.name: part for part in parts}
-    graph = {name: [need for need in part.needs if need in known] for name, part in known.items()}
-    return [known[name] for name in TopologicalSorter(graph).static_order()]
+    ordered: dict[str, Part] = {}
+
+    def place(part: Part) -> None:
+        for need in part.needs:
+            if need in known:
+                place(known[need])
+        ordered.setdefault(part.name, part)
+
+    for part in known.values():
+        place(part)
+    return list(ordered.values())

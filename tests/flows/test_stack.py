@@ -33,8 +33,7 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104  nothing is bound
 def test_parts_start_behind_what_they_need() -> None:
     parts = [small_part("c", "", needs=("b", "elsewhere")), small_part("b", ""), small_part("a", "")]
     order = [part.name for part in in_order(parts)]
-    assert order.index("b") < order.index("c")
-    assert sorted(order) == ["a", "b", "c"]
+    assert order == ["b", "c", "a"]
 
 
 def test_the_whole_stack_in_its_order(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ def small() -> Iterator[Workspace]:
         yield made
 
 
-def test_up_ps_logs_and_down(small: Workspace) -> None:
+def test_up_ps_and_down(small: Workspace) -> None:
     up = small.tunesmith("up", "--without", ONLY_PAGE)
     address = f"http://127.0.0.1:{small.variables['TUNESMITH_STACK_PAGE_PORT']}"
     assert (up.returncode, up.stderr) == (0, "")
@@ -40,6 +40,18 @@ def test_up_ps_logs_and_down(small: Workspace) -> None:
     assert part["memory"] > 2**20
     assert "healthy" in small.tunesmith("ps").stdout
 
+    down = small.tunesmith("down")
+    assert down.returncode == 0
+    assert " ".join(down.stdout.split()) == "page stopped The stack is down; what it holds is kept."
+    assert small.processes() == []
+    assert not (small.home / RUNNING).exists()
+    assert small.tunesmith("down").stdout == "No stack runs here.\n"
+    gone = small.tunesmith("ps")
+    assert (gone.returncode, gone.stdout) == (1, "No stack runs here. 'tunesmith up' starts one.\n")
+
+
+def test_a_killed_part_is_told_and_logs_are_shown(small: Workspace) -> None:
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     first = small.process_of("page")
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: small.condition_of("page") == "healthy" and small.process_of("page") != first, "its restart")
@@ -52,14 +64,7 @@ def test_up_ps_logs_and_down(small: Workspace) -> None:
     unknown = small.tunesmith("logs", "grafana")
     assert (unknown.returncode, unknown.stderr[:35]) == (1, "There is no part 'grafana'. Parts: ")
 
-    down = small.tunesmith("down")
-    assert down.returncode == 0
-    assert " ".join(down.stdout.split()) == "page stopped The stack is down; what it holds is kept."
-    assert small.processes() == []
-    assert not (small.home / RUNNING).exists()
-    assert small.tunesmith("down").stdout == "No stack runs here.\n"
-    gone = small.tunesmith("ps")
-    assert (gone.returncode, gone.stdout) == (1, "No stack runs here. 'tunesmith up' starts one.\n")
+    assert small.tunesmith("down").returncode == 0
     assert json.loads(small.tunesmith("ps", "--json").stdout) == {"phase": "ended", "parts": []}
 
 

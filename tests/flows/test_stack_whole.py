@@ -117,6 +117,7 @@ def test_the_whole_stack(whole: Workspace) -> None:
     version = shelf.promote(shelf.publish(0.0))
     wait_for(lambda: served(whole).get("version") == version, "the service serves what was registered")
     wait_for(lambda: scraped(whole) == "1", "Prometheus has asked the service")
+    assert "TunesmithServerDown" in asked_of_prometheus(whole, "rules").text
 
     for name in ("mlflow", "postgres", "prefect", "ray", "service", "deployments"):
         os.kill(whole.process_of(name), signal.SIGKILL)
@@ -158,9 +159,13 @@ def in_the_cluster(line: Workspace) -> str:
 
 
 def scraped(line: Workspace) -> str | None:
-    address = f"http://127.0.0.1:{line.variables['TUNESMITH_STACK_PROMETHEUS_PORT']}/api/v1/query"
-    found = httpx.get(address, params={"query": 'up{job="tunesmith"}'}).json()["data"]["result"]
+    found = asked_of_prometheus(line, "query", query='up{job="tunesmith"}').json()["data"]["result"]
     return found[0]["value"][1] if found else None
+
+
+def asked_of_prometheus(line: Workspace, question: str, **more: str) -> httpx.Response:
+    address = f"http://127.0.0.1:{line.variables['TUNESMITH_STACK_PROMETHEUS_PORT']}/api/v1/{question}"
+    return httpx.get(address, params=more)
 
 
 def test_what_is_exposed_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
