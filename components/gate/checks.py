@@ -6,7 +6,16 @@ import numpy as np
 
 from components.contracts import Incomparable, Target
 from components.gate.decision import NOTHING_NEW, Check, GateDecision
-from components.gate.duels import ClassDuel, Rival, SameGraph, ValueDuel, Withdrawn, mcnemar_worse, wilcoxon_worse
+from components.gate.duels import (
+    ClassDuel,
+    Rival,
+    SameGraph,
+    ValueDuel,
+    Withdrawn,
+    mcnemar_worse,
+    sure_drop,
+    wilcoxon_worse,
+)
 from components.params.sections import ClassificationGateParams, GateParams
 from components.tasks.score import accuracy, r_squared, shown_difference, shown_score
 
@@ -69,9 +78,10 @@ def _against(rival: Rival, gate: GateParams) -> list[Check]:
         case Incomparable():
             return [_incomparable(rival)]
         case ClassDuel():
-            return [_score(rival, gate), _mcnemar(rival, gate), *_recalls(rival, gate), _latency(rival, gate)]
+            tests = [_mcnemar(rival, gate), *_recalls(rival, gate)]
         case ValueDuel():
-            return [_score(rival, gate), _wilcoxon(rival, gate), _latency(rival, gate)]
+            tests = [_wilcoxon(rival, gate)]
+    return [_score(rival, gate), *_test_size(rival, gate), *tests, _latency(rival, gate)]
 
 
 def _incomparable(rival: Incomparable) -> Check:
@@ -118,6 +128,20 @@ def _score(duel: ClassDuel | ValueDuel, gate: GateParams) -> Check:
         figures=figures | {"max_drop": gate.max_score_drop},
         sentence=f"{sentence} {duel.remark}".strip(),
     )
+
+
+def _test_size(duel: ClassDuel | ValueDuel, gate: GateParams) -> list[Check]:
+    """Tells that a loss that is not allowed could hide in so small a test split; that alone is no reason against it."""
+    sure = sure_drop(duel.score_error, gate.significance)
+    if sure <= gate.max_score_drop:
+        return []
+    sentence = (
+        f"The test split is too small to decide: with {len(duel.truth):,} samples a loss of "
+        f"{_lost(duel.target, gate.max_score_drop)} can be chance; one of {_lost(duel.target, sure)} would show in "
+        "four cases of five."
+    )
+    figures = {"sure_drop": sure, "max_drop": gate.max_score_drop, "samples": len(duel.truth)}
+    return [Check(name="test_size", passed=True, figures=figures, sentence=sentence)]
 
 
 def _mcnemar(duel: ClassDuel, gate: GateParams) -> Check:

@@ -1,10 +1,11 @@
 """The windows that were judged, and which alarms follow from them.
 
-``monitor/<model>/`` of the home folder: ``windows/<end of the window>.json``, and the pages.
+``monitor/<model>/`` of the home folder: ``windows/<end of the window>.json``, and the pages beside them.
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from components.monitor.record import JudgedWindow
@@ -17,21 +18,34 @@ def monitor_folder(settings: Settings, model: str) -> Path:
     return settings.home / "monitor" / model
 
 
-def judged_windows(folder: Path) -> list[JudgedWindow]:
-    """All of them, the oldest first."""
-    return [JudgedWindow.read(file) for file in sorted((folder / "windows").glob("*.json"))]
+def judged_windows(folder: Path, after: datetime | None = None) -> list[JudgedWindow]:
+    """All of them, or those that end after a moment, the oldest first."""
+    files = sorted((folder / "windows").glob("*.json"))
+    return [JudgedWindow.read(file) for file in files if after is None or file.stem > _name(after)]
+
+
+def reign_of(version: int | None, windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
+    """Those of a version since another one was judged: what was before a rollback to it is no longer of account.
+
+    Args:
+        version: that is champion; None: there is none.
+        windows: of all versions, the oldest first.
+    """
+    return list(takewhile(lambda window: window.version == version, reversed(windows)))[::-1]
 
 
 def keep(folder: Path, window: JudgedWindow) -> None:
     """Writes a window down."""
-    place = folder / "windows" / f"{name_of(window)}.json"
-    place.parent.mkdir(parents=True, exist_ok=True)
-    window.write(place)
+    window.write(folder / "windows" / f"{_name(window.until)}.json")
 
 
-def name_of(window: JudgedWindow) -> str:
-    """Of its file and its page: when it ended."""
-    return f"{window.until:%Y%m%dT%H%M%S.%fZ}"
+def page_of(folder: Path, window: JudgedWindow) -> Path:
+    """Where the page of a window lies, as long as there is one."""
+    return folder / "windows" / f"{_name(window.until)}.html"
+
+
+def _name(until: datetime) -> str:
+    return f"{until:%Y%m%dT%H%M%S.%fZ}"
 
 
 def alarms(
@@ -39,11 +53,12 @@ def alarms(
 ) -> tuple[tuple[Kind, ...], tuple[Kind, ...]]:
     """Which kinds raise an alarm now, and which stand.
 
-    An alarm is raised by so many windows in a row that show a sign, stands until so many in a row show none, and is
-    followed by none of its kind for a while. A new version begins with no alarm.
+    An alarm is raised by so many windows in a row that show a sign, and stands until so many in a row show none. For a
+    while its kind raises no other; one that still fires then is raised again, as what was done about it has not helped.
+    A new champion begins with no alarm.
 
     Args:
-        before: windows of the same version, the oldest first.
+        before: windows since this version is champion, the oldest first.
         firing: kinds with a sign in the window at hand.
         now: when it is judged.
         params: the section.
@@ -57,8 +72,6 @@ def alarms(
 
 
 def _raises(before: Sequence[JudgedWindow], kind: Kind, now: datetime, params: MonitorParams) -> bool:
-    if before and kind in before[-1].standing:
-        return False
     in_a_row = before[len(before) - (params.confirmations - 1) :] if params.confirmations > 1 else []
     if len(before) < params.confirmations - 1 or not all(kind in window.firing for window in in_a_row):
         return False

@@ -8,7 +8,8 @@ import numpy as np
 
 from components.contracts import ClassTarget, Record
 from components.errors import RegistryError
-from components.monitor.history import alarms, judged_windows, keep, monitor_folder
+from components.monitor.forgetting import forget
+from components.monitor.history import alarms, judged_windows, keep, monitor_folder, reign_of
 from components.monitor.observed import Observed
 from components.monitor.pages import write_pages
 from components.monitor.quality import finding_of, quality_of
@@ -19,7 +20,7 @@ from components.params import Params
 from components.params.sections.monitor import Kind, MonitorParams
 from components.predictions import prediction_columns, predictions_folder, read
 from components.registry import Registry
-from components.rolling import now
+from components.rolling import now, tables
 from components.settings import Settings
 
 if TYPE_CHECKING:
@@ -63,33 +64,49 @@ def monitor(
     if version is None:
         raise RegistryError(f"'{params.name}' has no champion, so nobody answers. `tunesmith run` makes one.")
     folder = monitor_folder(settings, params.name)
-    before = [window for window in judged_windows(folder) if window.version == version]
+    windows = judged_windows(folder)
+    before = reign_of(version, windows)
     section, at = params.monitor, now()
-    rows = _answered(settings, params.name, version, before[-1].until if before else None)
+    times = _answered(settings, params.name, version, windows[-1].until if windows else None)
     again = before[-1].judged + timedelta(minutes=section.every_minutes) if before else at
-    if len(rows) < section.window or at < again:
+    if len(times) < section.window or at < again:
         return Waiting(
             model=params.name,
             version=version,
-            samples=len(rows),
+            samples=len(times),
             window=section.window,
             again=again if at < again else None,
         )
     watched = watch(registry, version, section, folder, params.seed, walked)
-    rows = rows.slice(len(rows) - section.window)
+    rows = _last(settings, params.name, version, times[-section.window].as_py(), section.window)
     window = judge(settings, params.name, section, watched, rows, before, at)
     keep(folder, window)
-    write_pages(folder, window, rows, watched, section)
+    windows.append(window)
+    forget(folder, windows, at - timedelta(days=settings.log_days))
+    write_pages(folder, windows, rows, watched, section)
     return window
 
 
-def _answered(settings: Settings, model: str, version: int, after: datetime | None) -> "pa.Table":
-    """What the version has answered since, the oldest first."""
+def _answered(settings: Settings, model: str, version: int, after: datetime | None) -> "pa.ChunkedArray":
+    """When the version has answered since, ascending: of days of traffic, the times are what fits into memory."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    since = after + timedelta(microseconds=1) if after else None
-    rows = read(predictions_folder(settings, model), prediction_columns(), since)
-    return rows.filter(pc.equal(rows["version"], version)).sort_by("time")
+    found = tables(predictions_folder(settings, model), after, columns=["time"], filters=_by(version))
+    none = prediction_columns().empty_table().select(["time"])
+    rows = pa.concat_tables([none, *found]).sort_by("time")
+    return rows["time"] if after is None else rows.filter(pc.greater(rows["time"], pa.scalar(after)))["time"]
+
+
+def _last(settings: Settings, model: str, version: int, since: datetime, count: int) -> "pa.Table":
+    """The last answers of the version, the oldest first, none of which is from before."""
+    wanted = read(predictions_folder(settings, model), prediction_columns(), since, wanted=_by(version))
+    rows = wanted.sort_by("time")
+    return rows.slice(len(rows) - count)
+
+
+def _by(version: int) -> list[tuple[str, str, object]]:
+    return [("version", "==", version)]
 
 
 def judge(
@@ -109,7 +126,7 @@ def judge(
         params: the section.
         watched: the version that answered.
         rows: of the prediction log, the oldest first.
-        before: windows of the same version, the oldest first.
+        before: windows since this version is champion, the oldest first.
         at: when this is.
     """
     target = watched.package.signature.target

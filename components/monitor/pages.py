@@ -1,5 +1,6 @@
 """What a person looks at: a page for each window, and one of all windows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from components.contracts import ClassTarget, ImageInputs
 from components.files import write_text
 from components.monitor.figures import strengths_plot, timeline_plot
-from components.monitor.history import judged_windows, name_of
+from components.monitor.history import page_of
 from components.monitor.observed import Observed
 from components.monitor.record import JudgedWindow
 from components.monitor.watched import Watched
@@ -44,17 +45,19 @@ class Outlier:
     picture: str | None
 
 
-def write_pages(folder: Path, window: JudgedWindow, rows: "pa.Table", watched: Watched, params: MonitorParams) -> None:
-    """Writes the page of a window, and the page of all windows anew.
+def write_pages(
+    folder: Path, windows: Sequence[JudgedWindow], rows: "pa.Table", watched: Watched, params: MonitorParams
+) -> None:
+    """Writes the page of the last window, and the page of all windows anew.
 
     Args:
         folder: of the monitor of this model.
-        window: that was judged.
-        rows: of the prediction log.
+        windows: that were judged, the oldest first.
+        rows: of the prediction log, in the last window.
         watched: the version that answered.
         params: the section.
     """
-    environment = page_environment("components.monitor")
+    environment, window = page_environment("components.monitor"), windows[-1]
     page = environment.get_template("window.html.jinja").render(
         window=window,
         findings=sorted(window.findings, key=lambda found: -found.strength),
@@ -62,15 +65,19 @@ def write_pages(folder: Path, window: JudgedWindow, rows: "pa.Table", watched: W
         outliers=outliers(rows, watched),
         params=params,
     )
-    write_text(folder / "windows" / f"{name_of(window)}.html", page)
-    windows = judged_windows(folder)
+    write_text(page_of(folder, window), page)
     index = environment.get_template("timeline.html.jinja").render(
         model=window.model,
-        windows=[(f"windows/{name_of(each)}.html", each) for each in reversed(windows)],
+        windows=[(_link(folder, each), each) for each in reversed(windows)],
         plot_of_time=timeline_plot(windows),
         params=params,
     )
     write_text(folder / "index.html", index)
+
+
+def _link(folder: Path, window: JudgedWindow) -> str | None:
+    page = page_of(folder, window)
+    return page.relative_to(folder).as_posix() if page.exists() else None
 
 
 def outliers(rows: "pa.Table", watched: Watched) -> list[Outlier]:

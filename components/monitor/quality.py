@@ -31,7 +31,7 @@ COLUMNS = ["request_id", "sample", "time", "label", "value"]
 def quality_of(
     settings: Settings, model: str, version: int, target: Target, limits: QualityLimits, most: int
 ) -> Quality:
-    """The score on the answers that were labelled last.
+    """The score on the answers that were labelled last; where only wrong ones were, it says nothing of the rest.
 
     Args:
         settings: where the logs are.
@@ -81,7 +81,8 @@ def _labels(rows: "pa.Table", version: int) -> list[tuple[tuple[str, int], Any, 
         for row in rows.sort_by("time").to_pylist()
         if row["version"] == version
     }
-    return sorted(((key, truth, at) for key, (truth, at) in said.items()), key=lambda each: each[2])
+    standing = ((key, truth, at) for key, (truth, at) in said.items() if truth is not None)  # others were withdrawn
+    return sorted(standing, key=lambda each: each[2])
 
 
 def _answers(

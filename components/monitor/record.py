@@ -67,7 +67,7 @@ class JudgedWindow(Record):
     findings: tuple[Finding, ...]
     quality: Quality | None
     requests: int | None
-    """Since the window before; None: the server keeps no count."""
+    """Since the window before, or in the first one of a champion since its first answer; None: no server counts."""
     firing: tuple[Kind, ...]
     """Kinds with a test that fires."""
     raised: tuple[Kind, ...]

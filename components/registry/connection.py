@@ -4,11 +4,13 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
 
 from components.errors import RegistryError
+from components.full_disk import told_of_full_disk
 from components.settings import Settings, without_userinfo
 
 QUIET = {
@@ -17,6 +19,7 @@ QUIET = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
+DATABASE = "mlflow.db"
 CHATTY = {"alembic": logging.WARNING, "mlflow": logging.WARNING, "urllib3.connectionpool": logging.ERROR}
 
 
@@ -36,9 +39,24 @@ def connect(settings: Settings) -> Any:
         logging.getLogger(name).setLevel(level)
     address = settings.tracking_address
     with telling(settings), _alone(settings):
+        if settings.tracking_uri is None:
+            _make_database(settings.home / DATABASE)
         client = MlflowClient(tracking_uri=address, registry_uri=address)
         client.search_experiments(max_results=1)
     return client
+
+
+def _make_database(place: Path) -> None:
+    """Makes the embedded store whole or not at all: tables half made would stop every later run."""
+    if place.exists():
+        return
+    from mlflow import MlflowClient
+
+    begun = place.with_name(f"{place.name}.new").resolve()
+    begun.unlink(missing_ok=True)
+    address = f"sqlite:///{begun}"
+    MlflowClient(tracking_uri=address, registry_uri=address).search_experiments(max_results=1)
+    begun.replace(place)
 
 
 def experiment_id(client: Any, settings: Settings, name: str) -> str:
@@ -77,6 +95,8 @@ def telling(settings: Settings) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError) as error:  # the last: a database's driver
+        if told := told_of_full_disk(error, settings.home):
+            raise RegistryError(told) from None
         first_line = str(error).strip().splitlines()[0]
         raise RegistryError(
             without_userinfo(

@@ -201,3 +201,20 @@ class Registry:
         client = self.client
         with telling(self._settings):
             client.delete_model_version_tag(self.name, str(number), tag)
+
+    def end_canaries(self, but: int | None = None) -> tuple[int, ...]:
+        """Takes their share of the requests from all canaries.
+
+        Args:
+            but: a version that keeps its share.
+
+        Returns:
+            The versions that had one.
+
+        Raises:
+            RegistryError: the registry does not do it.
+        """
+        found = tuple(each.version for each in self.versions() if CANARY in each.tags and each.version != but)
+        for version in found:
+            self.drop_tag(version, CANARY)
+        return found

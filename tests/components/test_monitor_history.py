@@ -48,6 +48,15 @@ def test_an_alarm_takes_signs_in_a_row_and_stands_until_some_windows_are_quiet()
     assert standing == [False, False, False, True, True, True, True, True, False, False]
 
 
+def test_an_alarm_that_still_fires_is_raised_again_after_the_cooldown() -> None:
+    signs: list[tuple[Kind, ...]] = [("inputs",)] * 13
+    found = told(signs, section())
+    assert [hour for hour, (raised, _) in enumerate(found) if raised] == [1, 6, 11]
+    assert all(standing == ("inputs",) for _, standing in found[1:]), "it is the same alarm, and named once"
+    calm: list[tuple[Kind, ...]] = [("inputs",)] * 6 + [()] * 6
+    assert sum(bool(raised) for raised, _ in told(calm, section())) == 1, "one that only stands is not"
+
+
 def test_after_an_alarm_its_kind_is_quiet_for_a_while_and_others_are_not() -> None:
     on, both = ("inputs",), ("inputs", "errors")
     signs: list[tuple[Kind, ...]] = [on, on, (), (), on, on, both, both, (), ()]
@@ -55,7 +64,7 @@ def test_after_an_alarm_its_kind_is_quiet_for_a_while_and_others_are_not() -> No
     assert [hour for hour, (raised, _) in enumerate(found) if "inputs" in raised] == [1, 6]
     assert [hour for hour, (raised, _) in enumerate(found) if "errors" in raised] == [7]
     eager = told(signs, section(cooldown_hours=0))
-    assert [hour for hour, (raised, _) in enumerate(eager) if "inputs" in raised] == [1, 5]
+    assert [hour for hour, (raised, _) in enumerate(eager) if "inputs" in raised] == [1, 5, 6, 7]
 
 
 def test_one_window_is_enough_if_params_say_so() -> None:

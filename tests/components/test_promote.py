@@ -1,16 +1,24 @@
+import contextlib
 import itertools
 import json
 import multiprocessing
 import os
 import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
 from multiprocessing.queues import Queue
+from pathlib import Path
 
 import pytest
 
 from components.errors import PromotionRefused, RegistryError
 from components.promote import Event, Journal, history, promote, rollback
-from components.registry import CHAMPION, ROLLED_BACK, Registry
+from components.promote.mover import Mover
+from components.registry import CANARY, CHAMPION, ROLLED_BACK, Registry
 from components.settings import Settings
+from flows.ports import free_port
 from tests.shelf import NAME, Shelf
 
 ROUNDS = 12
@@ -268,3 +276,112 @@ def test_of_two_promotions_at_once_exactly_one_wins(
     assert [event.after for event in moves] == [1, *(winners[turn] for turn in range(ROUNDS))]
     assert all(earlier.after == later.before for earlier, later in itertools.pairwise(moves))
     assert champion(three) == winners[ROUNDS - 1]
+
+
+def unserved(settings: Settings, seconds: float = 1.5) -> Settings:
+    """The same, with a server that never answers: every move is taken back."""
+    gone = f"http://127.0.0.1:{free_port()}"
+    return settings.model_copy(update={"servers": gone, "promotion_seconds": seconds})
+
+
+def elsewhere(settings: Settings, folder: Path) -> Settings:
+    """Another machine's: a home folder of its own, the same registry, the same keys."""
+    keys = {"signing_key": settings.private_key, "trusted_keys": settings.public_keys}
+    return Settings(home=folder / "elsewhere", tracking_uri=settings.tracking_address, **keys)
+
+
+def test_a_promotion_that_came_between_from_another_home_folder_stays(three: Settings, tmp_path: Path) -> None:
+    promote(three, NAME, 1, None, "first")
+    here, there = unserved(three), elsewhere(three, tmp_path)
+    said: list[str] = []
+
+    def first_mover() -> None:
+        try:
+            promote(here, NAME, 2, 1, "second")
+        except PromotionRefused as error:
+            said.append(str(error))
+
+    mover = threading.Thread(target=first_mover)
+    mover.start()
+    while champion(three) != 2:
+        time.sleep(0.05)
+    assert promote(there, NAME, 3, 2, "third").moved
+    mover.join()
+    assert champion(three) == 3, "it was acknowledged to whoever promoted it"
+    assert said[0].startswith(
+        "Version 2 of 'digits' was given up, and version 3 stays the champion, as another promotion has come between: "
+        f"after 1.5 s it is not served by {here.servers}"
+    )
+    assert steps(three)[-1] == ("promote", "abandoned", 1, 2)
+
+
+def test_a_champion_that_changes_while_the_package_is_fetched_refuses(three: Settings) -> None:
+    promote(three, NAME, 2, None, "second")
+    mover = Mover(three, Registry(three, NAME), print)
+    with pytest.raises(PromotionRefused, match=r"version 2 became the champion in place of version 1\. Nothing"):
+        mover.move(Event.intent("promote", NAME, 1, 3, "compared with version 1"))
+    assert champion(three) == 2
+    assert len(history(three, NAME)) == 2
+
+
+@contextlib.contextmanager
+def failing_registry(settings: Settings, version: int) -> Iterator[None]:
+    """The database refuses to let an alias point at a version."""
+    condition = f"BEFORE UPDATE ON registered_model_aliases WHEN NEW.version = {version}"
+    with contextlib.closing(sqlite3.connect(settings.home / "mlflow.db")) as database:
+        database.execute(
+            f"CREATE TRIGGER moving {condition} BEGIN SELECT RAISE(ABORT, 'the registry moves house'); END"
+        )
+        try:
+            yield
+        finally:
+            database.execute("DROP TRIGGER IF EXISTS moving")
+
+
+def test_a_registry_that_fails_for_a_moment_is_asked_again_to_go_back(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+
+    def mend() -> None:
+        time.sleep(2.5)
+        with contextlib.closing(sqlite3.connect(three.home / "mlflow.db")) as database:
+            database.execute("DROP TRIGGER moving")
+
+    with failing_registry(three, 1):
+        mender = threading.Thread(target=mend)
+        mender.start()
+        with pytest.raises(PromotionRefused, match="was taken back, and version 1 is the champion again: after 2 s"):
+            promote(unserved(three, seconds=2), NAME, 2, 1, "second")
+        mender.join()
+    assert champion(three) == 1
+    assert steps(three)[-1] == ("promote", "abandoned", 1, 2)
+
+
+def test_what_cannot_be_taken_back_is_told_with_the_server_and_seen_to_by_the_next_call(three: Settings) -> None:
+    promote(three, NAME, 1, None, "first")
+    here = unserved(three, seconds=0.5)
+    with failing_registry(three, 1), pytest.raises(RegistryError) as failed:
+        promote(here, NAME, 2, 1, "second")
+    told = str(failed.value)
+    assert not isinstance(failed.value, PromotionRefused)
+    assert told.startswith(
+        "Version 2 of 'digits' could not be taken back, and may be the champion still: The registry at"
+    )
+    assert "the registry moves house" in told
+    assert f"for this: after 0.5 s it is not served by {here.servers}: it cannot be asked" in told
+    assert champion(three) == 2
+    assert steps(three)[-1] == ("promote", "intent", 1, 2)
+    with pytest.raises(PromotionRefused, match="was compared with version 2, but by now version 1 is the champion"):
+        promote(here, NAME, 3, 2, "third")
+    assert steps(three)[-1] == ("promote", "abandoned", 1, 2)
+
+
+def test_every_move_ends_every_canary(three: Settings) -> None:
+    registry, said = Registry(three, NAME), list[str]()
+    promote(three, NAME, 1, None, "first")
+    registry.set_tag(3, CANARY, "0.5 2026-11-28T12:00:00+00:00")
+    promote(three, NAME, 2, 1, "second", tell=said.append)
+    assert CANARY not in registry.version(3).tags
+    assert said == ["The canary of version 3 ends with this move."]
+    registry.set_tag(3, CANARY, "0.5 2026-11-28T12:00:00+00:00")
+    rollback(three, NAME, "worse")
+    assert CANARY not in registry.version(3).tags
