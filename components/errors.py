@@ -7,7 +7,7 @@ TunesmithError
 │   ├── ImageRefused       a file is no image that can be used; says why
 │   ├── RowRefused         a row lacks a column, or holds a value that is none
 │   └── ValidationFailed   an expectation about the data does not hold
-├── LineageError       an input changed while a stage was reading it
+├── LineageError       what something was made from changed meanwhile, or is not known
 ├── PackageError       a model package is damaged, incomplete or not signed by a trusted key
 ├── TrainingError      training cannot start on this machine, or came to nothing
 │   └── TrainingDiverged   a loss or a score is no finite number any more
@@ -15,9 +15,11 @@ TunesmithError
 ├── RegistryError      the registry cannot be reached or does not hold what was asked for
 │   └── PromotionRefused   a promotion that must not happen
 ├── GraphError         dvc.yaml, dvc.lock or the state that DVC keeps cannot be read
+├── RemoteError        DVC's remote cannot be reached, or does not take or give what it should
 ├── WorkspaceBusy      somebody else is at work in this workspace
 ├── ServingError       a server that was started does not answer as it should
 └── StageFailed        a stage of the line ended with an error
+    └── StageCutOff        the registry did not do what it needs; that may pass
 """
 
 from typing import Literal
@@ -60,7 +62,7 @@ class ValidationFailed(DataError):
 
 
 class LineageError(TunesmithError):
-    """An input changed while a stage was reading it: what it made must not be recorded."""
+    """What something was made from changed while it was read, or cannot be told or had again."""
 
 
 class PackageError(TunesmithError):
@@ -91,6 +93,10 @@ class GraphError(TunesmithError):
     """dvc.yaml, dvc.lock or the state that DVC keeps cannot be read."""
 
 
+class RemoteError(TunesmithError):
+    """DVC's remote cannot be reached, or does not take or give what it should."""
+
+
 class WorkspaceBusy(TunesmithError):
     """Somebody else is at work in this workspace: two runs would overwrite each other's outputs."""
 
@@ -101,3 +107,7 @@ class ServingError(TunesmithError):
 
 class StageFailed(TunesmithError):
     """A stage of the line ended with an error; the line stops there."""
+
+
+class StageCutOff(StageFailed):
+    """A stage ended because the registry did not do what was asked: nothing is wrong with the line, and it may pass."""

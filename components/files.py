@@ -53,19 +53,39 @@ def read_json(path: Path) -> Any:
 def whole_folder(path: Path) -> Iterator[Path]:
     """Yields an empty folder beside ``path`` that takes its place when the block ends without an error.
 
-    A folder has one writer at a time: what lies beside it from a writer that was killed is removed.
+    A folder has one writer at a time: what lies beside it from a writer that was killed is removed, or put back.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    put_back(path)
     _remove_unfinished(path)
     fresh = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     fresh.chmod(0o755)
     try:
         yield fresh
-        if path.exists():
-            shutil.rmtree(path)
-        fresh.replace(path)
+        _exchange(path, fresh)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
+
+
+def put_back(path: Path) -> None:
+    """Gives a folder its place again whose writer was killed just when another was to take it."""
+    aside = _aside(path)
+    if path.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+    elif aside.exists():
+        aside.replace(path)
+
+
+def _exchange(path: Path, fresh: Path) -> None:
+    """At every moment there is a whole folder, if not at its place then aside."""
+    if path.exists():
+        path.replace(_aside(path))
+    fresh.replace(path)
+    put_back(path)
+
+
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.before")
 
 
 def _remove_unfinished(path: Path) -> None:

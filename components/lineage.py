@@ -17,6 +17,7 @@ from ruamel.yaml import YAML
 from components.errors import LineageError
 from components.files import write_text
 
+LOCK = Path("dvc.lock")
 Signature = dict[str, tuple[int, int, int]]
 
 

@@ -8,7 +8,7 @@ join them. ``outcomes/<model>/`` counts requests by their status. All can be rea
 import re
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,6 +42,7 @@ def prediction_columns() -> "pa.Schema":
             "summary": numbers,  # as components.tasks.summaries names them
             "features": numbers,  # along the components of the version's drift reference
             "input": pa.binary(),  # as the graph takes it, C order; null unless TUNESMITH_LOG_INPUTS
+            "original": pa.string(),  # the text, or the row as JSON; null of pictures, and as above
         }
     )
 
@@ -57,7 +58,7 @@ def feedback_columns() -> "pa.Schema":
             "time": pa.timestamp("us", "UTC"),
             "version": pa.int32(),  # that had answered
             "label": pa.string(),
-            "value": pa.float64(),
+            "value": pa.float64(),  # neither: what was said before is withdrawn
         }
     )
 
@@ -85,7 +86,11 @@ def feedback_folder(settings: Settings, model: str) -> Path:
 
 
 def read(
-    folder: Path, columns: "pa.Schema", since: datetime | None = None, until: datetime | None = None
+    folder: Path,
+    columns: "pa.Schema",
+    since: datetime | None = None,
+    until: datetime | None = None,
+    wanted: Sequence[tuple[str, str, object]] = (),
 ) -> "pa.Table":
     """The rows of a time, in no order.
 
@@ -94,22 +99,25 @@ def read(
         columns: of the folder.
         since: UTC, included.
         until: UTC, left out.
+        wanted: further conditions, as ``pyarrow.parquet.read_table`` has them; other rows are not loaded.
     """
-    import pyarrow as pa
-
-    found = [_within(table, columns, since, until) for table in tables(folder, since, until)]
-    return pa.concat_tables([columns.empty_table(), *found])
+    found = tables(folder, since, until, filters=list(wanted) or None)
+    return _joined(columns, [_within(table, columns, since, until) for table in found])
 
 
 def blocks(
     folder: Path, columns: "pa.Schema", since: datetime | None = None, until: datetime | None = None
 ) -> Iterator["pa.Table"]:
-    """The same, a file at a time, so that any number of rows can be walked through.
-
-    Files that are merged meanwhile are left out: walk through a time that has ended.
-    """
+    """The same, a file at a time, so that any number of rows can be walked through."""
     for table in each_table(folder, since, until):
-        yield _within(table, columns, since, until)
+        yield _joined(columns, [_within(table, columns, since, until)])
+
+
+def _joined(columns: "pa.Schema", found: list["pa.Table"]) -> "pa.Table":
+    """All rows under all columns: files of an earlier version of this program lack some, which are null then."""
+    import pyarrow as pa
+
+    return pa.concat_tables([columns.empty_table(), *found], promote_options="default")
 
 
 def _within(table: "pa.Table", columns: "pa.Schema", since: datetime | None, until: datetime | None) -> "pa.Table":

@@ -5,6 +5,7 @@ elsewhere is known from ``TUNESMITH_SERVERS``, and is asked over HTTP: ``GET /mo
 """
 
 import contextlib
+import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +95,20 @@ class KnownServer:
         return read_workers(self.folder / WORKERS, self.record.workers)
 
 
+def file_of_this_worker(folder: Path) -> Path:
+    """Where this process says what it serves.
+
+    Its start is in the name, too: what a dead worker has said is not taken for another process of the same number.
+
+    Args:
+        folder: of the workers.
+    """
+    process = os.getpid()
+    return folder / f"{process}-{start_ticks(process)}.json"
+
+
 def read_workers(folder: Path, expected: int) -> Workers:
-    """What every worker that lives has said last.
+    """What every worker that lives has said last; files of dead ones are deleted.
 
     Args:
         folder: of the workers.
@@ -103,7 +116,8 @@ def read_workers(folder: Path, expected: int) -> Workers:
     """
     states = []
     for file in sorted(folder.glob("*.json")):
-        if not Path(f"/proc/{file.stem}").exists():
+        process, _, started = file.stem.partition("-")
+        if str(start_ticks(int(process))) != started:
             file.unlink(missing_ok=True)
             continue
         with contextlib.suppress(OSError, ValueError):  # it ends at this moment

@@ -205,9 +205,10 @@ def _recorded(folder: Path, since: datetime, until: datetime) -> Iterator["pa.Ta
 
 
 def _truths(settings: Settings, name: str) -> dict[tuple[str, int], Any]:
-    """What people have said, by request and sample; the last word counts."""
+    """What people have said, by request and sample; the last word counts, and may be that nothing is said any more."""
     rows = read(feedback_folder(settings, name), feedback_columns()).sort_by("time").to_pylist()
-    return {(row["request_id"], row["sample"]): row["label"] or row["value"] for row in rows}
+    last = {(row["request_id"], row["sample"]): row["label"] or row["value"] for row in rows}
+    return {sample: truth for sample, truth in last.items() if truth is not None}
 
 
 def _compare(candidate: Candidate, rows: "pa.Table", truths: dict[tuple[str, int], Any], tally: Tally) -> None:

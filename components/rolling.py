@@ -13,6 +13,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -57,16 +58,20 @@ class Blocks:
 class RollingParquet:
     """Writes one folder; several threads, and several writers with one of these each, may do so at once.
 
+    Merging and deleting is done in a thread beside those that write: none of them waits for it.
+
     Args:
         folder: made on first use.
-        days: files are deleted when they are so many days old.
+        days: files are deleted when they are so many days old; None: never.
     """
 
-    def __init__(self, folder: Path, days: int) -> None:
+    def __init__(self, folder: Path, days: int | None) -> None:
         self._folder, self._days = folder, days
         self._writer, self._number = secrets.token_hex(4), 1
-        self._hour: Path | None = None
         self._lock = threading.Lock()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="merging")
+        self._tidying: Future[None] | None = None
+        self._tidied: Path | None = None  # hour; that thread's own
 
     def write(self, block: "pa.Table", now: datetime) -> None:
         """Writes a block, whole and on disk when this returns.
@@ -82,28 +87,44 @@ class RollingParquet:
         with self._lock:
             write_bytes(hour / f"{self._writer}-{self._number}-{self._number}.parquet", _encoded(block))
             self._number += 1
-            before, self._hour = self._hour, hour
-            self._tidy(before, hour, now)
+            if self._tidying is None or self._tidying.done():
+                self._tidying = self._thread.submit(self._tidy, hour, self._number - 1, now)
 
-    def _tidy(self, before: Path | None, hour: Path, now: datetime) -> None:
-        """Merges and forgets. The block is on disk: what goes wrong here is told, and tried again."""
+    def settle(self) -> None:
+        """Returns once nothing is being merged or deleted; to be called when the last block was written."""
+        with self._lock:
+            if self._tidying is not None:
+                self._tidying.result()
+
+    def _tidy(self, hour: Path, last: int, now: datetime) -> None:
+        """Merges and forgets. The blocks are on disk: what goes wrong here is told, and tried again.
+
+        Args:
+            hour: that is written now.
+            last: number of the last block that is there for certain: a later one may be listed without those before it.
+            now: UTC.
+        """
         import pyarrow as pa
 
+        before, self._tidied = self._tidied, hour
         try:
-            self._merge(hour, least=BLOCKS)
+            self._merge(hour, last, least=BLOCKS)
             if before != hour:
                 self._forget(now)
                 if before:
-                    self._merge(before, least=2)
+                    self._merge(before, last, least=2)
         except (OSError, pa.ArrowException) as error:
             log.warning("Files below %s cannot be merged: %s", self._folder, error)
+        except Exception:  # of this thread nobody else would hear
+            log.exception("Files below %s cannot be merged.", self._folder)
 
-    def _merge(self, hour: Path, least: int) -> None:
+    def _merge(self, hour: Path, last: int, least: int) -> None:
         """Puts this writer's files of one block into one file, from so many on; not what is large already."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        small = [each for each in _listed(hour) if each.writer == self._writer and each.first == each.last]
+        own = [each for each in _listed(hour) if each.writer == self._writer]
+        small = [each for each in own if each.first == each.last <= last]
         if len(small) < least or sum(each.path.stat().st_size for each in small) > MERGED_BYTES:
             return
         merged = pa.concat_tables([pq.read_table(each.path, partitioning=None) for each in small])
@@ -112,6 +133,8 @@ class RollingParquet:
             each.path.unlink()
 
     def _forget(self, now: datetime) -> None:
+        if self._days is None:
+            return
         oldest = f"date={now - timedelta(days=self._days):%Y-%m-%d}"
         for day in self._folder.glob("date=*"):
             if day.name < oldest:
@@ -126,11 +149,14 @@ def files_of(folder: Path, since: datetime | None = None, until: datetime | None
         since: UTC; hours before its hour are left out.
         until: UTC; hours after its hour are left out.
     """
-    hours = sorted(folder.glob("date=*/hour=*"))
-    named = [(f"{hour.parent.name}/{hour.name}", hour) for hour in hours]
+    return [each.path for hour in _hours(folder, since, until) for each in _once(_listed(hour))]
+
+
+def _hours(folder: Path, since: datetime | None, until: datetime | None) -> list[Path]:
+    named = [(f"{hour.parent.name}/{hour.name}", hour) for hour in sorted(folder.glob("date=*/hour=*"))]
     low = f"date={since:%Y-%m-%d}/hour={since:%H}" if since else ""
     high = f"date={until:%Y-%m-%d}/hour={until:%H}" if until else "e"
-    return [path for name, hour in named if low <= name <= high for path in _once(_listed(hour))]
+    return [hour for name, hour in named if low <= name <= high]
 
 
 def tables(folder: Path, since: datetime | None = None, until: datetime | None = None, **how: Any) -> "list[pa.Table]":
@@ -154,14 +180,16 @@ def tables(folder: Path, since: datetime | None = None, until: datetime | None =
 def each_table(
     folder: Path, since: datetime | None = None, until: datetime | None = None, **how: Any
 ) -> "Iterator[pa.Table]":
-    """The same, a file at a time, for what does not fit into memory.
-
-    A file that is merged or deleted meanwhile is left out, and so are the blocks of its place: rows are told once at
-    most.
-    """
-    for path in files_of(folder, since, until):
-        with contextlib.suppress(FileNotFoundError):
-            yield _table(path, **how)
+    """The same, a file at a time, for what does not fit into memory: every row is told once."""
+    for hour in _hours(folder, since, until):
+        told: dict[Blocks, int] = {}
+        while fresh := [each for each in _once(_listed(hour)) if not any(each.within(other) for other in told)]:
+            with contextlib.suppress(FileNotFoundError):  # merged meanwhile: the hour is listed again
+                for each in fresh:
+                    table = _table(each.path, **how)
+                    begun = [other for other in told if other.within(each)]  # a merged file begins with what was told
+                    yield table.slice(sum(told.pop(other) for other in begun))
+                    told[each] = len(table)
 
 
 def _table(path: Path, **how: Any) -> "pa.Table":
@@ -175,10 +203,10 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def _once(files: list[Blocks]) -> Iterator[Path]:
+def _once(files: list[Blocks]) -> Iterator[Blocks]:
     for each in files:
         if not any(each.within(other) for other in files if other is not each):
-            yield each.path
+            yield each
 
 
 def _listed(hour: Path) -> list[Blocks]:

@@ -5,12 +5,12 @@ A stack that is killed leaves its file behind; what it says counts while the pro
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from components.errors import SettingsError
 from components.files import read_json, write_bytes
-from components.processes import start_ticks
+from components.processes import boot, start_ticks
 
 FILE = Path("stack") / "environment.json"
 """In the home folder."""
@@ -26,15 +26,17 @@ class RunningStack:
         process: that keeps its parts.
         started: when that began, in clock ticks since the machine did.
         places: settings by their names (``tracking_uri``, …), with what they are while it lives.
+        boot: run of the machine in which it was started.
     """
 
     process: int
     started: int
     places: dict[str, str]
+    boot: str = field(default_factory=boot)
 
     def alive(self) -> bool:
         """Whether the process is there."""
-        return start_ticks(self.process) == self.started
+        return self.boot == boot() and start_ticks(self.process) == self.started
 
     def write(self, home: Path) -> None:
         """Makes it known; nobody else may read it, because an address may have a password in it."""

@@ -70,6 +70,12 @@ class Settings(BaseSettings):
     retrain_cron: str = Field(
         "0 3 * * *", description="When the line runs by itself, as five fields of cron in UTC; never: not by the clock."
     )
+    take_feedback: bool = Field(
+        False, description="Whether the stage feedback takes in what is new; `tunesmith run --feedback` sets it for it."
+    )
+    retrain_labels: int = Field(
+        100, ge=0, description="So many labels that people have sent since start a retraining, too; 0: none do."
+    )
     sweep_cron: str = Field("0 4 * * 6", description="When hyperparameters are searched, the same way.")
     monitor_seconds: float = Field(
         300.0, ge=1, le=86400, description="How often the monitor looks at the traffic, in seconds."
@@ -155,6 +161,12 @@ class Settings(BaseSettings):
         ge=1,
         le=10**6,
         description="Most samples waiting in a worker; beyond it the answer is 503 with Retry-After.",
+    )
+    max_wait_seconds: float = Field(
+        2.0,
+        gt=0,
+        le=3600,
+        description="A request that would wait so long for its answer, at the pace of late, is refused the same way.",
     )
 
     @classmethod

@@ -3,34 +3,38 @@
 A stage must not outlive the process that started it: an orphan could overwrite outputs of a later run.
 """
 
-import ctypes
-import errno
-import signal
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from components.errors import DataError, LineageError, TunesmithError
+from components.errors import DataError, LineageError, RegistryError, TunesmithError
+from components.full_disk import FULL, full_disk
 from components.lineage import record_trees, watched
 from components.params import Params, load_params
+from components.processes import die_with_parent
 from components.settings import Settings, export_environment, load_settings
 
-PR_SET_PDEATHSIG = 1
-FULL = (errno.ENOSPC, errno.EDQUOT)
-"""What the system says when a disk, or a user's share of it, is full."""
+__all__ = ["PARENT", "StageFunction", "die_with_parent", "run_stage"]
+
+PARENT = "TUNESMITH_STAGE_PARENT"
+"""Variable with the process that a stage must not outlive; not set where the stage was not started by a run."""
+CUT_OFF = os.EX_TEMPFAIL
+"""Exit status of a stage that the registry failed: unlike other failures, the same may do later."""
 StageFunction = Callable[[Params, Settings], None]
 
 
 def run_stage(name: str, run: StageFunction) -> None:
     """Runs one stage as a process of its own: what ``python -m components.<name>`` does.
 
-    Exits with 1 after a sentence on stderr when the stage fails for a reason that is meant for a person.
+    Exits with 1, or :data:`CUT_OFF`, after a sentence on stderr when the stage fails for a reason that is meant for a
+    person.
 
     Args:
         name: the stage in dvc.yaml.
         run: the stage's work.
     """
-    die_with_parent()
+    _follow_run()
     try:
         settings = load_settings()
         export_environment(settings)
@@ -43,21 +47,13 @@ def run_stage(name: str, run: StageFunction) -> None:
         record_trees(dependencies, settings.home / "trees")
     except TunesmithError as error:
         print(f"{name}: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(CUT_OFF if isinstance(error, RegistryError) else 1)
     except OSError as error:
         if error.errno not in FULL:
             raise
-        print(f"{name}: {full_disk(error)}", file=sys.stderr)
+        place = f"{error.filename or Path.cwd()}: {error.strerror}"
+        print(f"{name}: {full_disk(place)}", file=sys.stderr)
         sys.exit(1)
-
-
-def full_disk(error: OSError) -> str:
-    """What a person is told when a file could not be written to its end."""
-    file = error.filename or Path.cwd()
-    return (
-        f"The disk is full ({file}: {error.strerror}). Outputs of before are whole; free some space and run it again: "
-        "what was finished is kept."
-    )
 
 
 def _require(dependencies: list[Path]) -> None:
@@ -69,6 +65,9 @@ def _require(dependencies: list[Path]) -> None:
         )
 
 
-def die_with_parent() -> None:
-    """Asks the kernel to kill this process when its parent dies (Linux, prctl(2))."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def _follow_run() -> None:
+    """Ends with the run, also where that was killed while this process was still importing what it needs."""
+    die_with_parent()
+    run = os.environ.pop(PARENT, None)  # a training on several GPUs starts this program again, below itself
+    if run and os.getppid() != int(run):
+        sys.exit(1)

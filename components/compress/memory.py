@@ -13,6 +13,7 @@ import psutil
 
 from components.errors import CompressionError
 from components.inference import open_graph
+from components.stage import die_with_parent
 
 
 def peak_memory(graph: Path, samples: Path) -> int:
@@ -51,4 +52,5 @@ def highest_memory() -> int:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     print(main(Path(sys.argv[1]), Path(sys.argv[2])))

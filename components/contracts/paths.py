@@ -8,6 +8,7 @@ SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 
 FETCHED = Path("data/fetched")
 CHAMPION = Path("data/champion")
+FEEDBACK = Path("data/feedback")
 INGESTED = Path("data/ingested")
 VALIDATED = Path("data/validated")
 PREPARED = Path("data/prepared")
@@ -18,6 +19,10 @@ EVALUATED = Path("models/evaluate")
 PACKAGED = Path("models/package")
 REPORTS = Path("reports")
 
+CORRECTIONS = FEEDBACK / "corrections.parquet"
+"""Of each sample that was corrected: ``request_id``, ``sample``, ``time``, ``version``, ``label`` or ``value``; and
+what was asked: ``input``, pixels (height, width, channels) uint8 in C order, or ``original``, the text, or the row as
+JSON."""
 SAMPLES = INGESTED / "samples.parquet"
 QUARANTINE = INGESTED / "quarantine.parquet"
 INPUTS = INGESTED / "inputs.npy"

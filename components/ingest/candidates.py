@@ -15,6 +15,7 @@ from components.contracts import IngestedImages, IngestedRows, IngestedTexts
 Reason = Literal[
     "broken",
     "conflict",
+    "corrected",
     "duplicate",
     "empty",
     "encoding",
@@ -28,7 +29,7 @@ Reason = Literal[
     "type",
     "unlabelled",
 ]
-COLUMNS = ["source", "label", "sha256", "own_test"]
+COLUMNS = ["source", "label", "sha256", "own_test", "corrected"]
 PIECE = 2**16
 """Candidates that are held as Python's objects, which are large, before they become a piece of the table."""
 
@@ -51,6 +52,7 @@ class Candidate(NamedTuple):
         sha256: of its content (:mod:`components.splits`).
         own_test: whether it belongs to a test split of the source's own.
         details: values of the further columns.
+        corrected: whether its label is what a person has said of a server's answer.
     """
 
     place: int
@@ -59,6 +61,7 @@ class Candidate(NamedTuple):
     sha256: str
     own_test: bool
     details: tuple[str | float, ...]
+    corrected: bool = False
 
 
 class Content(Protocol):
@@ -108,7 +111,7 @@ def gather(items: Iterable[Candidate | Refused], details: Iterable[str]) -> tupl
     """
     columns = [*COLUMNS, *details]
     tables, refused = (
-        [pd.DataFrame(columns=columns).astype({"own_test": bool})],
+        [pd.DataFrame(columns=columns).astype({"own_test": bool, "corrected": bool})],
         [pd.DataFrame(columns=Refused._fields)],
     )
     for piece in _pieces(items):
@@ -126,7 +129,7 @@ def _pieces(items: Iterable[Candidate | Refused]) -> Iterator[list[Candidate | R
 
 
 def _table(candidates: list[Candidate], columns: list[str]) -> pd.DataFrame:
-    rows = [(each.source, each.label, each.sha256, each.own_test, *each.details) for each in candidates]
+    rows = [(each.source, each.label, each.sha256, each.own_test, each.corrected, *each.details) for each in candidates]
     return pd.DataFrame(rows, index=[each.place for each in candidates], columns=columns)
 
 

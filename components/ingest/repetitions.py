@@ -12,6 +12,7 @@ def repetitions(candidates: Candidates) -> pd.DataFrame:
 
     What belongs to a test split of the source's own is never set aside. Where labels are classes:
 
+    - ``corrected``: a person has said later what the same content is.
     - ``conflict``: the same content is also found under another label; all of them are set aside.
     - ``duplicate``: the same content is found in the source's own test split, or earlier.
 
@@ -29,6 +30,20 @@ def repetitions(candidates: Candidates) -> pd.DataFrame:
 
 
 def _of_classes(table: pd.DataFrame, noun: str) -> pd.DataFrame:
+    corrected = _corrected(table)
+    rest = _of_contents(table.drop(index=corrected.index), noun)
+    return pd.concat([corrected, rest])
+
+
+def _corrected(table: pd.DataFrame) -> pd.DataFrame:
+    """All of a content that was corrected but the last correction; the corrections stand in the order of time."""
+    last = table[table["corrected"]].drop_duplicates("sha256", keep="last").set_index("sha256")["source"]
+    by = table["sha256"].map(last)
+    older = by.notna() & (by != table["source"]) & ~table["own_test"]
+    return _refused(table, "corrected", "a person has said in " + by[older].astype(str))
+
+
+def _of_contents(table: pd.DataFrame, noun: str) -> pd.DataFrame:
     first = _first_source(table, ["sha256"])
     several_labels = table.groupby("sha256")["label"].transform("nunique") > 1
     conflict = several_labels & ~table["own_test"]

@@ -1,7 +1,7 @@
 """Rows of numbers and categories with a number to be predicted, from CSV or Parquet."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from components.contracts import CONTENT, IngestedRows
 from components.errors import DataError
 from components.ingest.candidates import Candidate, Candidates, Refused, gather
+from components.ingest.corrections import Correction, corrected_cells
 from components.ingest.tables.cells import CellRefused, category_of, number_of
 from components.ingest.tables.columns import Cell, Expected, Row
 from components.ingest.tables.table_file import read_table, table_files
@@ -24,18 +25,19 @@ MOST_CATEGORIES = 1000
 """A column of more is none of categories."""
 
 
-def read_rows(source: NumberTableSource) -> Candidates:
+def read_rows(source: NumberTableSource, corrections: Sequence[Correction]) -> Candidates:
     """Reads every row of the test file, if there is one, then of the train file; the features are held in memory.
 
     Args:
         source: the section ``ingest.source``.
+        corrections: that belong to it.
 
     Raises:
         DataError: a file is missing or damaged, or a column of categories has very many.
     """
     summaries = tuple(FEATURE + name for name in source.numeric)
     details = tuple(FEATURE + name for name in source.categorical)
-    table, refused = gather(_items(source), (*details, *summaries))
+    table, refused = gather(_items(source, corrections), (*details, *summaries))
     for name in source.categorical:
         if table[FEATURE + name].nunique() > MOST_CATEGORIES:
             raise DataError(
@@ -73,7 +75,7 @@ class RowContent:
         self.features.loc[places].to_parquet(folder / CONTENT.name, index=False)
 
 
-def _items(source: NumberTableSource) -> Iterator[Candidate | Refused]:
+def _items(source: NumberTableSource, corrections: Sequence[Correction]) -> Iterator[Candidate | Refused]:
     columns: dict[str, Expected] = {
         **dict.fromkeys(source.numeric, "number"),
         **dict.fromkeys(source.categorical, "category"),
@@ -84,6 +86,10 @@ def _items(source: NumberTableSource) -> Iterator[Candidate | Refused]:
         for row in read_table(path, columns):
             yield row if isinstance(row, Refused) else _item(place, row, own_test, source)
             place += 1
+    for place, each in enumerate(corrections, place):  # noqa: B020 it goes on where the files have ended
+        cells = *corrected_cells(each, (*source.numeric, *source.categorical)), each.truth
+        item = _item(place, Row(each.source, cells), False, source)
+        yield item._replace(corrected=True) if isinstance(item, Candidate) else item
 
 
 def _item(place: int, row: Row, own_test: bool, source: NumberTableSource) -> Candidate | Refused:

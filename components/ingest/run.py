@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from components.contracts import INGESTED, QUARANTINE, REPORTS, SAMPLES, SPLITS,
 from components.errors import DataError
 from components.files import whole_folder, write_text
 from components.ingest.candidates import Candidates, Refused
+from components.ingest.corrections import Correction, read_corrections
 from components.ingest.images.idx import read_idx
 from components.ingest.images.image_folder import read_image_folder
 from components.ingest.outliers import outliers
@@ -47,7 +49,8 @@ def run(params: Params, settings: Settings) -> None:
             "Put the data there, or change ingest.source.path in params.yaml."
         )
     with whole_folder(INGESTED) as folder, tempfile.TemporaryDirectory(dir=folder) as scratch:
-        candidates = read(source, Path(scratch), settings.threads or os.cpu_count() or 1)
+        corrections = read_corrections(classes=not isinstance(source, NumberTableSource))
+        candidates = read(source, Path(scratch), settings.threads or os.cpu_count() or 1, corrections)
         ingested = write_tables(candidates, params.ingest, folder)
     with whole_folder(REPORTS / "ingest") as folder:
         write_text(folder / "summary.md", summary(ingested, pd.read_parquet(SAMPLES), pd.read_parquet(QUARANTINE)))
@@ -57,26 +60,27 @@ def run(params: Params, settings: Settings) -> None:
     print(f"{sum(ingested.samples.values())} samples{classes}: {splits}; {apart}.")
 
 
-def read(source: Source, scratch: Path, threads: int) -> Candidates:
+def read(source: Source, scratch: Path, threads: int, corrections: Sequence[Correction]) -> Candidates:
     """Reads a source of any kind.
 
     Args:
         source: the section ``ingest.source``.
         scratch: a folder for what is too large for memory; it must stay until the content has been written.
         threads: that decode at the same time.
+        corrections: of answers about its samples.
 
     Raises:
         DataError: the source cannot be read.
     """
     match source:
         case IdxSource():
-            return read_idx(source, scratch)
+            return read_idx(source, scratch, corrections)
         case ImageFolderSource():
-            return read_image_folder(source, scratch, threads)
+            return read_image_folder(source, scratch, threads, corrections)
         case TextTableSource():
-            return read_texts(source, scratch)
+            return read_texts(source, scratch, corrections)
         case NumberTableSource():
-            return read_rows(source)
+            return read_rows(source, corrections)
 
 
 def write_tables(

@@ -28,7 +28,7 @@ def sample_table(kept: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The columns :data:`FIXED`, then details and summaries.
     """
-    table = kept.assign(id=sample_ids(kept["sha256"])).drop(columns="own_test")
+    table = kept.assign(id=sample_ids(kept["sha256"])).drop(columns=["own_test", "corrected"])
     return table[[*FIXED, *table.columns.difference(FIXED, sort=False)]].reset_index(drop=True)
 
 

@@ -5,12 +5,15 @@ Whether a text is refused depends on that text alone, and so it is wherever it s
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pandas as pd
 
 from components.contracts import IngestedTexts
 from components.errors import DataError
 from components.ingest.candidates import Candidate, Candidates, Refused, gather
+from components.ingest.corrections import Correction, unknown_classes
 from components.ingest.tables.cells import CellRefused, category_of, text_of
 from components.ingest.tables.columns import Row
 from components.ingest.tables.table_file import read_table, table_files
@@ -23,7 +26,7 @@ MOST_LABELS = 1000
 """A column of more is none of labels."""
 
 
-def read_texts(source: TextTableSource, scratch: Path) -> Candidates:
+def read_texts(source: TextTableSource, scratch: Path, corrections: Sequence[Correction]) -> Candidates:
     """Reads every row of the test file, if there is one, then of the train file.
 
     Texts are kept as they are, in Unicode's form NFC. Memory holds their hashes, labels and lengths.
@@ -31,36 +34,43 @@ def read_texts(source: TextTableSource, scratch: Path) -> Candidates:
     Args:
         source: the section ``ingest.source``.
         scratch: a folder for the texts.
+        corrections: that belong to it.
 
     Raises:
         DataError: a file is missing or damaged, or the column of the label gives one label, or very many.
     """
     path = scratch / "candidates.parquet"
     with text_writer(path) as writer:
-        table, refused = gather(_items(source, writer), SUMMARIES)
-    labels = tuple(sorted(table["label"].unique()))
+        table, refused = gather(_items(source, writer, corrections), SUMMARIES)
+    labels = tuple(sorted(table.loc[~table["corrected"], "label"].unique()))
     if not 2 <= len(labels) <= MOST_LABELS:
         raise DataError(
             f"{source.path}: column '{source.label}' gives {len(labels)} different labels to the {len(table)} texts "
             f"that can be used ({len(refused)} cannot); there must be 2 to {MOST_LABELS}. "
             "Name the column of the label in ingest.source.label."
         )
+    strange = table["corrected"] & ~table["label"].isin(labels)
     return Candidates(
         kind=IngestedTexts(),
         labels=labels,
         label_name=source.label,
         summaries=SUMMARIES,
-        table=table,
-        refused=refused,
+        table=table[~strange],
+        refused=pd.concat([refused, unknown_classes(table[strange])], ignore_index=True),
         content=TextContent(path),
         own_test_split=source.test is not None,
     )
 
 
-def _items(source: TextTableSource, writer: TextWriter) -> Iterator[Candidate | Refused]:
+def _items(
+    source: TextTableSource, writer: TextWriter, corrections: Sequence[Correction]
+) -> Iterator[Candidate | Refused]:
     for path, own_test in table_files(source):
         for row in read_table(path, {source.text: "text", source.label: "category"}):
             yield row if isinstance(row, Refused) else _item(row, own_test, source, writer)
+    for each in corrections:
+        item = _item(Row(each.source, (each.original, each.truth)), False, source, writer)
+        yield item._replace(corrected=True) if isinstance(item, Candidate) else item
 
 
 def _item(row: Row, own_test: bool, source: TextTableSource, writer: TextWriter) -> Candidate | Refused:

@@ -35,6 +35,10 @@ class DriftReference:
     feature_components: NDArray[np.float32]
     feature_deviations: NDArray[np.float32]
 
+    def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Features, (samples, features), along the components: (samples, components)."""
+        return ((features - self.feature_mean) @ self.feature_components.T).astype(np.float32)
+
     def save(self, path: Path) -> None:
         """Writes a safetensors file."""
         arrays: dict[str, NDArray[Any]] = {field.name: getattr(self, field.name) for field in fields(self)}

@@ -48,6 +48,8 @@ class Registered(Record):
     created: bool
     """False: this dvc.lock was registered before, and nothing was done."""
     lock_sha256: str
+    ended_canaries: tuple[int, ...] = ()
+    """Versions that answered a share of the requests until this one became the challenger."""
 
 
 def register(params: Params, settings: Settings) -> Registered:
@@ -68,13 +70,19 @@ def register(params: Params, settings: Settings) -> Registered:
         elif COMPLETE in found.tags:
             return _registered(params.name, found, created=False)
         registry.set_alias(CHALLENGER, found.version)
+        ended = registry.end_canaries()  # servers ask the challenger alone: the tag would say what is not so
         registry.set_tag(found.version, COMPLETE, "true")
-        return _registered(params.name, found, created=True)
+        return _registered(params.name, found, created=True, ended_canaries=ended)
 
 
-def _registered(name: str, found: ModelVersion, *, created: bool) -> Registered:
+def _registered(name: str, found: ModelVersion, *, created: bool, ended_canaries: tuple[int, ...] = ()) -> Registered:
     return Registered(
-        name=name, version=found.version, digest=found.tags[DIGEST], created=created, lock_sha256=found.tags[LOCK_TAG]
+        name=name,
+        version=found.version,
+        digest=found.tags[DIGEST],
+        created=created,
+        lock_sha256=found.tags[LOCK_TAG],
+        ended_canaries=ended_canaries,
     )
 
 

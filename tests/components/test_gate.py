@@ -310,6 +310,37 @@ def value_duel(challenger_error: float, champion_error: float) -> ValueDuel:
     return ValueDuel(2, 1.0, 1.0, "", PRICE, PRICES, PRICES + challenger_error * sides, PRICES + champion_error * sides)
 
 
+def test_a_test_split_that_is_too_small_to_decide_is_told() -> None:
+    """By hand: (1.6449 + 0.8416) · sqrt(21 / 1002 / 1002) = 1.137 points for 10 samples won and 10 lost of 1,000."""
+    decision = decide(NAME, GOOD, 2, duel(slice(0, 10), slice(10, 20)), GATE)
+    assert decision.passed, "it is no reason against a challenger"
+    (told,) = [check for check in decision.checks if check.name == "test_size"]
+    assert told.figures["sure_drop"] == pytest.approx(0.01137, abs=1e-5)
+    assert told.sentence == (
+        "The test split is too small to decide: with 1,000 samples a loss of 1.00 points can be chance; one of 1.14 "
+        "points would show in four cases of five."
+    )
+    assert told.sentence in decision.sentence()
+    assert "too small" not in decide(NAME, GOOD, 2, duel(slice(0, 5), slice(5, 10)), GATE).sentence()
+
+
+def test_models_that_never_differ_on_few_samples_are_not_known_to_be_equal() -> None:
+    few = np.arange(30) % 2
+    decision = decide(NAME, GOOD, 2, ClassDuel(2, 1.0, 1.0, "", PETS, few, few, few), GATE)
+    assert "too small to decide: with 30 samples" in decision.sentence()
+
+
+def test_a_test_split_of_values_can_be_too_small_as_well() -> None:
+    noise = np.random.default_rng(4).normal(scale=0.2, size=(2, SAMPLES)).astype(np.float32)
+    large = ValueDuel(2, 1.0, 1.0, "", PRICE, PRICES, PRICES + noise[0], PRICES + noise[1])
+    few = ValueDuel(2, 1.0, 1.0, "", PRICE, PRICES[:40], (PRICES + noise[0])[:40], (PRICES + noise[1])[:40])
+    assert "too small" not in decide(NAME, GOOD_VALUE, 2, large, VALUE_GATE).sentence()
+    assert (
+        "too small to decide: with 40 samples a loss of 0.0100"
+        in decide(NAME, GOOD_VALUE, 2, few, VALUE_GATE).sentence()
+    )
+
+
 def test_values_are_compared_by_their_r2_and_by_their_errors() -> None:
     decision = decide(NAME, GOOD_VALUE, 2, value_duel(0.1, 0.1), VALUE_GATE)
     assert decision.passed

@@ -214,6 +214,7 @@ def test_a_test_sample_stands_before_a_training_sample_whatever_their_names() ->
             "label": ["one"] * 3,
             "sha256": ["same"] * 3,
             "own_test": [False, True, True],
+            "corrected": [False, False, False],
         },
         index=[7, 3, 5],
     )

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from components.presence import FILE, ServerRecord, known_servers
+from components.presence import FILE, ServerRecord, WorkerState, file_of_this_worker, known_servers, read_workers
+from components.processes import start_ticks
 from components.settings import Settings
 
 
@@ -39,6 +40,16 @@ def test_another_process_under_the_same_number_is_not_the_server(tmp_path: Path)
     record = ServerRecord.of("digits", "http://127.0.0.1:3000", os.getpid(), 1)
     assert record.alive()
     assert not record.model_copy(update={"started": record.started - 1}).alive()
+
+
+def test_another_process_under_the_same_number_is_not_the_worker(tmp_path: Path) -> None:
+    state = WorkerState(process=os.getpid(), version=3, digest="d", looks=9, error=None, rejected=None, rejection=None)
+    state.write(file_of_this_worker(tmp_path))
+    assert read_workers(tmp_path, 1).states == (state,)
+    started = start_ticks(os.getpid()) or 0
+    file_of_this_worker(tmp_path).rename(tmp_path / f"{os.getpid()}-{started - 1}.json")
+    assert read_workers(tmp_path, 1).states == (), "a promotion would wait for it"
+    assert not list(tmp_path.iterdir())
 
 
 def test_servers_elsewhere_are_known_by_the_settings(tmp_path: Path) -> None:

@@ -30,8 +30,10 @@ from components.package.model import CARD, LOCK, MODEL, PROFILE, WEIGHTS
 from components.package.signing import private_key
 from components.params import Params
 from components.register import register
-from components.registry import Registry, connect, experiment_id, peek
+from components.registry import CANARY, Registry, connect, experiment_id, peek
 from components.settings import Settings
+from flows.artifacts import of_registration
+from flows.candidates import set_canary
 from tests.line_factory import make_line
 from tests.package_factory import held_out
 from tests.shelf import NAME, Shelf
@@ -131,6 +133,21 @@ def test_the_same_lock_is_registered_once(params: Params, settings: Settings) ->
     again = register(params, settings)
     assert again == first.model_copy(update={"created": False})
     assert {file: file.stat().st_mtime_ns for file in settings.home.rglob("*") if file.suffix != ".lock"} == before
+
+
+def test_the_canary_that_a_new_version_ends_is_told(params: Params, settings: Settings) -> None:
+    first = register(params, settings)
+    assert of_registration(first) == f"Version 1 of 'digits' (package {first.digest[:12]}…) is the challenger."
+    set_canary(settings, NAME, 0.25, None)
+    second = register(make_line(Path(), bias=1.0), settings)
+    assert of_registration(second).endswith(
+        " is the challenger. That ends the canary of version 1: 'tunesmith canary 0.05 --version 1' begins it anew."
+    )
+    registry = Registry(settings, NAME)
+    assert CANARY not in registry.version(1).tags
+    set_canary(settings, NAME, 0.25, 1)
+    assert set_canary(settings, NAME, 0.5, 2).endswith("each time. The canary of version 1 ends.")
+    assert {one.version: CANARY in one.tags for one in registry.versions()} == {2: True, 1: False}
 
 
 def test_going_back_to_an_older_lock_finds_its_version(params: Params, settings: Settings) -> None:

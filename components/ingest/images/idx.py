@@ -5,8 +5,9 @@ red, green and blue (``train-images-idx4-ubyte``).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from PIL import Image
 from components.arrays import create_npy
 from components.errors import DataError
 from components.ingest.candidates import Candidate, Candidates, Refused
+from components.ingest.corrections import Correction, corrected_pictures
 from components.ingest.images.idx_file import IdxFile
 from components.ingest.images.pictures import picture_candidates
 from components.params.sections import IdxSource
@@ -33,12 +35,13 @@ class Pair:
     own_test: bool
 
 
-def read_idx(source: IdxSource, scratch: Path) -> Candidates:
+def read_idx(source: IdxSource, scratch: Path, corrections: Sequence[Correction]) -> Candidates:
     """Reads a whole set: the t10k (or test) files, if there are any, then the train files.
 
     Args:
         source: the section ``ingest.source``.
         scratch: a folder for the array.
+        corrections: that belong to it.
 
     Raises:
         DataError: files are missing, damaged, or do not belong together.
@@ -52,8 +55,10 @@ def read_idx(source: IdxSource, scratch: Path) -> Candidates:
         )
     pairs = [test, train] if test else [train]
     total = sum(pair.images.shape[0] for pair in pairs)
-    inputs = create_npy(scratch / "candidates.npy", (total, source.height, source.width, source.channels), np.uint8)
-    items = _items(pairs, source, inputs)
+    inputs = create_npy(
+        scratch / "candidates.npy", (total + len(corrections), source.height, source.width, source.channels), np.uint8
+    )
+    items = chain(_items(pairs, source, inputs[:total]), corrected_pictures(corrections, source.labels, inputs, total))
     return picture_candidates(source.labels, items, inputs, own_test_split=test is not None)
 
 

@@ -2,8 +2,9 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from components.arrays import create_npy
 from components.errors import DataError, ImageRefused
 from components.ingest.candidates import Candidate, Candidates, Reason, Refused
+from components.ingest.corrections import Correction, corrected_pictures
 from components.ingest.images.pictures import picture_candidates
 from components.ingest.wording import printable
 from components.params.sections import ImageFolderSource
@@ -23,7 +25,9 @@ FILES_AT_ONCE = 1024
 """Files handed to the threads together: more would only wait in memory."""
 
 
-def read_image_folder(source: ImageFolderSource, scratch: Path, threads: int) -> Candidates:
+def read_image_folder(
+    source: ImageFolderSource, scratch: Path, threads: int, corrections: Sequence[Correction]
+) -> Candidates:
     """Reads every image of every class.
 
     A class is a folder, not hidden, that holds at least one file itself. Links to files inside the source are read;
@@ -33,6 +37,7 @@ def read_image_folder(source: ImageFolderSource, scratch: Path, threads: int) ->
         source: the section ``ingest.source``.
         scratch: a folder for the array.
         threads: that decode at the same time.
+        corrections: that belong to it.
 
     Raises:
         DataError: the folder is missing, cannot be read, or has fewer than two classes.
@@ -45,9 +50,10 @@ def read_image_folder(source: ImageFolderSource, scratch: Path, threads: int) ->
             f"{root} must hold at least two folders, one a class, with the images directly in them; found "
             f"{', '.join(labels) or 'none'}. Sort the images into such folders, or change ingest.source in params.yaml."
         )
-    shape = len(files), source.height, source.width, source.channels
+    shape = len(files) + len(corrections), source.height, source.width, source.channels
     inputs = create_npy(scratch / "candidates.npy", shape, np.uint8)
-    return picture_candidates(labels, _items(files, source, inputs, threads), inputs, own_test_split=False)
+    items = chain(_items(files, source, inputs, threads), corrected_pictures(corrections, labels, inputs, len(files)))
+    return picture_candidates(labels, items, inputs, own_test_split=False)
 
 
 def _files(root: Path) -> Iterator[Path]:

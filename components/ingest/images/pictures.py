@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from components.arrays import copy_rows, slices
@@ -33,7 +34,7 @@ class PictureContent:
 def picture_candidates(
     labels: tuple[str, ...], items: Iterable[Candidate | Refused], inputs: NDArray[np.uint8], own_test_split: bool
 ) -> Candidates:
-    """Candidates sorted by source, each with its original's width and height, its brightness and its contrast.
+    """Candidates sorted by source, then the corrections as they were given, each with what it is like.
 
     Args:
         labels: the classes, in the order of their numbers.
@@ -42,7 +43,7 @@ def picture_candidates(
         own_test_split: whether the source has a test split of its own.
     """
     table, refused = gather(items, DETAILS)
-    table = table.sort_values("source")
+    table = pd.concat([table[~table["corrected"]].sort_values("source"), table[table["corrected"]]])
     places = table.index.to_numpy(np.int64)
     for name, values in zip(SUMMARIES, brightness_and_contrast(inputs), strict=True):
         table[name] = values[places]

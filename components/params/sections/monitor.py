@@ -47,9 +47,15 @@ class MonitorParams(Section):
     )
     confirmations: int = Field(ge=1, le=100, description="Windows in a row that raise an alarm.")
     quiet_windows: int = Field(ge=1, le=100, description="Windows in a row without a sign that end it.")
-    cooldown_hours: float = Field(ge=0, le=8760, description="Time after an alarm in which its kind raises no other.")
+    cooldown_hours: float = Field(
+        ge=0,
+        le=8760,
+        description="Time after an alarm in which its kind raises no other; one that still fires then is raised again.",
+    )
     service: ServiceLimits | None = Field(description="Limits of errors and latency; null: none.")
-    quality: QualityLimits | None = Field(description="Limits of the score on labelled answers; null: none.")
+    quality: QualityLimits | None = Field(
+        description="Limits of the score on labelled answers; null: none, as where only wrong answers are labelled."
+    )
     retrain_on: Annotated[tuple[Kind, ...], Field(strict=False)] = Field(
         description="Kinds of alarms that start a retraining."
     )

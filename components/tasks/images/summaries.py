@@ -1,12 +1,16 @@
 """Eight numbers that say how an image looks: compared between what a model was validated on and what it is asked."""
 
+import math
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
 SUMMARIES = ("mean", "std", "minimum", "maximum", "contrast", "entropy", "sharpness", "edges")
 LEVELS = 256
 BLOCK = 64
-"""So many images are summarised at once: their histograms stay in the processor's cache."""
+"""So many images are summarised at once: their histograms stay in the cache, and levels of all of them are uint16."""
+MOMENTS = np.stack([np.arange(LEVELS), np.arange(LEVELS) ** 2], axis=1).astype(np.float64)
 
 
 def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -22,7 +26,7 @@ def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
     - ``edges``: mean absolute difference of neighbouring pixels of the channels' mean, both directions.
 
     Args:
-        images_nhwc: (images, height, width, channels) uint8, height and width at least 3.
+        images_nhwc: (images, height, width, channels) uint8, height and width at least 3, 8 channels at most.
 
     Returns:
         (images, 8) float32, finite.
@@ -32,35 +36,64 @@ def summarise_images(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _summaries(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
-    tones = _tones(images_nhwc)
-    structure = _structure(images_nhwc.mean(axis=3, dtype=np.float32))
-    return np.concatenate([tones, structure], axis=1).astype(np.float32)
+    return np.concatenate([_tones(images_nhwc), _structure(images_nhwc)], axis=1).astype(np.float32)
 
 
 def _tones(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The first six columns, all from one histogram of each image: (images, 6)."""
-    pixels = images_nhwc[0].size
-    histograms = np.stack([np.bincount(image.ravel(), minlength=LEVELS) for image in images_nhwc])
-    values = np.arange(LEVELS)
-    mean = histograms @ values / pixels
-    variance = np.maximum(histograms @ values**2 / pixels - mean**2, 0)
+    pixels, histograms = images_nhwc[0].size, _histograms(images_nhwc)
+    mean, square = (histograms.astype(np.float64) @ MOMENTS / pixels).T
     below = histograms.cumsum(axis=1)
-    contrast = (below >= 0.95 * pixels).argmax(axis=1) - (below >= 0.05 * pixels).argmax(axis=1)
-    present = histograms > 0
-    maximum = LEVELS - 1 - present[:, ::-1].argmax(axis=1)
-    occurring = histograms[present]
-    information = np.zeros(histograms.shape)
-    information[present] = occurring * np.log2(occurring)
-    entropy = np.maximum(np.log2(pixels) - information.sum(axis=1) / pixels, 0)
-    return np.stack([mean, np.sqrt(variance), present.argmax(axis=1), maximum, contrast, entropy], axis=1)
+    ranks = (1, math.ceil(0.05 * pixels), math.ceil(0.95 * pixels), pixels)
+    minimum, low, high, maximum = ((below >= rank).argmax(axis=1) for rank in ranks)
+    entropy = np.maximum(np.log2(pixels) - _information(pixels)[histograms].sum(axis=1) / pixels, 0)
+    return np.stack([mean, np.sqrt(np.maximum(square - mean**2, 0)), minimum, maximum, high - low, entropy], axis=1)
 
 
-def _structure(grey_nhw: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sharpness and edges: (images, 2)."""
-    middle = grey_nhw[:, 1:-1, 1:-1]
-    vertical = grey_nhw[:, :-2, 1:-1] + grey_nhw[:, 2:, 1:-1]
-    horizontal = grey_nhw[:, 1:-1, :-2] + grey_nhw[:, 1:-1, 2:]
-    sharpness = (vertical + horizontal - 4 * middle).var(axis=(1, 2))
-    down = np.abs(np.diff(grey_nhw, axis=1)).mean(axis=(1, 2))
-    right = np.abs(np.diff(grey_nhw, axis=2)).mean(axis=(1, 2))
-    return np.stack([sharpness, (down + right) / 2], axis=1)
+def _histograms(images_nhwc: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """(images, 256): all of a block in one count, each image's levels beyond those of the one before."""
+    count = len(images_nhwc)
+    first = (LEVELS * np.arange(count, dtype=np.uint16))[:, None]
+    levels = images_nhwc.reshape(count, -1) + first
+    return np.bincount(levels.ravel(), minlength=LEVELS * count).reshape(count, LEVELS)
+
+
+@lru_cache(maxsize=4)
+def _information(pixels: int) -> NDArray[np.float64]:
+    """``n · log2 n`` for each count n of a level, from 0: images of one size need it again and again."""
+    counts = np.arange(1, pixels + 1)
+    return np.concatenate([[0.0], counts * np.log2(counts)])
+
+
+def _structure(images_nhwc: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Sharpness and edges: (images, 2). Of the channels' sum, in whole numbers, and divided at the end."""
+    channels, sums = images_nhwc.shape[3], _channel_sums(images_nhwc)
+    laplacian = sums[:-2, 1:-1] + sums[2:, 1:-1]
+    laplacian += sums[1:-1, :-2]
+    laplacian += sums[1:-1, 2:]
+    laplacian -= 4 * sums[1:-1, 1:-1]
+    flat = _flat(laplacian)
+    sharpness = np.einsum("ij,ij->j", flat, flat) / len(flat) - _means(flat) ** 2
+    down, right = (_means(_flat(np.abs(np.diff(sums, axis=axis)))) for axis in (0, 1))
+    return np.stack([np.maximum(sharpness, 0) / channels**2, (down + right) / (2 * channels)], axis=1)
+
+
+def _channel_sums(images_nhwc: NDArray[np.uint8]) -> NDArray[np.int16]:
+    """(height, width, images): neighbours are whole rows of memory apart, which is twice as fast as side by side.
+
+    Plane by plane, as numpy's sum over so short an axis as the channels' is slow.
+    """
+    sums = images_nhwc[..., 0].astype(np.int16)
+    for channel in range(1, images_nhwc.shape[3]):
+        sums += images_nhwc[..., channel]
+    return np.ascontiguousarray(np.moveaxis(sums, 0, -1))
+
+
+def _flat(images_hwn: NDArray[np.int16]) -> NDArray[np.float32]:
+    return images_hwn.reshape(-1, images_hwn.shape[-1]).astype(np.float32)
+
+
+def _means(columns: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Of each column, by one product of matrices."""
+    means: NDArray[np.float32] = np.full(len(columns), 1 / len(columns), np.float32) @ columns
+    return means
