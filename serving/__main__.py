@@ -14,8 +14,8 @@ import httpx
 
 from components.errors import SettingsError, TunesmithError
 from components.presence import WORKERS, ServerRecord, WorkerState, read_workers
+from components.processes import die_with_parent
 from components.settings import Settings, export_environment, load_settings
-from components.stage import die_with_parent
 from serving.enlisting import HOME, PROCESS, enlist, model_to_follow
 from serving.registry import open_registry
 
@@ -76,7 +76,7 @@ def _free_address(host: str, port: int) -> str:
 
 
 def _prepare_environment(settings: Settings, name: str, host: str) -> Path:
-    """Sets what the workers read. BentoML keeps its measures in its home, so each server of a machine has its own.
+    """Sets what the workers read. BentoML keeps files in its home, so each server of a machine has its own.
 
     Returns:
         The folder of the server.

@@ -10,8 +10,9 @@ from serving.errors import RequestError, encodable
 from serving.instrument import Instrumented
 from serving.routes.correcting import feedback
 from serving.routes.describing import card, index, metrics, model, openapi
+from serving.routes.explaining import explain
 from serving.routes.page import part
-from serving.routes.predicting import explain, predict, predict_batch
+from serving.routes.predicting import predict, predict_batch
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -21,7 +21,6 @@ from serving.registry import open_registry
 PROCESS, HOME = "TUNESMITH_SERVER_PID", "TUNESMITH_SERVER_HOME"
 """Variables by which a server tells its workers."""
 BENTOML = "bentoml-"
-MEASURES = "measures"
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -103,7 +102,5 @@ def _enlisted_by_bentoml(settings: Settings, parent: int) -> Server:
                 shutil.rmtree(file.parent, ignore_errors=True)
     record = ServerRecord.of(model, f"bentoml serve, process {parent}", parent, settings.workers)
     home = folder / f"{BENTOML}{parent}-{record.started}"
-    (home / MEASURES).mkdir(parents=True, exist_ok=True)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(home / MEASURES)  # BentoML's own is every server's of this user
     enlist(record, home)
     return Server(parent, home, model, by_bentoml=True)

@@ -140,3 +140,4 @@ class Feedback:
     def stop(self) -> None:
         """Ends the thread after the correction that it may be at; those that wait get no answer."""
         self._thread.shutdown(cancel_futures=True)
+        self._files.settle()

@@ -1,8 +1,9 @@
 """Follows the alias ``champion``: fetches each new version, proves it, and puts it in the place of the old one.
 
 Whatever happens here, the version that answers goes on answering: a bad package is rejected with its reason, and a
-registry that cannot be reached or a disk that is full is asked again at the next look. After each look the worker says
-what it serves: that is the acknowledgement that a promotion waits for.
+registry that cannot be reached or a disk that is full is asked again at the next look. A worker that has nothing yet
+begins with the version that this machine has kept. After each look the worker says what it serves: that is the
+acknowledgement that a promotion waits for.
 """
 
 import logging
@@ -13,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from components.errors import PackageError, RegistryError
+from components.errors import PackageError, RegistryError, TunesmithError
 from components.presence import WorkerState
 from serving.challenger import Challenger
 from serving.errors import RequestError
@@ -84,6 +85,7 @@ class Follower:
         self._looks = 0
         self._served: Holder | None = None
         self._rejection: _Rejection | None = None
+        self._resume_from = 0.0
         self._stop = threading.Event()
 
     def version(self) -> int | None:
@@ -130,23 +132,43 @@ class Follower:
     def look(self) -> None:
         """Asks for the champion once, and takes it if it is another. Never raises: see ``following``."""
         before = self.following.error
-        try:
-            champion = self._versions.registry.holder(CHAMPION)
-            if not self._is_rejected(champion):
-                self._take(champion)
-            self._note(self._rejection.reason if self._rejection else self._absence(champion))
-        except RegistryError as error:
-            self._note(str(error))
-        except OSError as error:
-            self._note(f"The champion's package cannot be put on this machine's disk: {error}.")
-        except Exception as error:  # the thread must live: without it no later version would ever be served
-            log.exception("Looking at the registry failed for a reason that nobody foresaw.")
-            self._note(f"{type(error).__name__}: {error}")
+        self._note(self._attempt())
         if self.following.error not in (before, None):
             log.warning("%s", self.following.error)
         self._challenger.look(self.version())
         self._looked()
         self._acknowledge()
+
+    def _attempt(self) -> str | None:
+        """What went wrong, as a sentence."""
+        try:
+            champion = self._versions.registry.holder(CHAMPION)
+            if not self._is_rejected(champion):
+                self._take(champion)
+            if self._rejection is None:
+                return self._absence(champion)
+            fault = self._rejection.reason
+        except RegistryError as error:
+            fault = str(error)
+        except OSError as error:
+            fault = f"The champion's package cannot be put on this machine's disk: {error}."
+        except Exception as error:  # the thread must live: without it no later version would ever be served
+            log.exception("Looking at the registry failed for a reason that nobody foresaw.")
+            fault = f"{type(error).__name__}: {error}"
+        if self.model is None and time.monotonic() > self._resume_from:
+            self._resume()
+        return fault
+
+    def _resume(self) -> None:
+        """Begins with the champion that was taken last on this machine, if it can be served."""
+        self._resume_from = time.monotonic() + REJECTED_SECONDS
+        try:
+            kept = self._versions.packages.kept()
+            if kept and not self._is_rejected(kept):
+                self._serve(self._versions.load(kept), kept)
+        except Exception as error:  # the thread must live here, too
+            foreseen = isinstance(error, TunesmithError | OSError)
+            log.warning("The version that was served here last cannot be: %s", error, exc_info=not foreseen)
 
     def _acknowledge(self) -> None:
         self._looks += 1
@@ -174,13 +196,16 @@ class Follower:
         if champion is None or champion == self._served:
             return
         try:
-            model = self._versions.load(champion)
+            model = self._versions.load(champion, keep=True)
         except PackageError as error:
             reason = f"Version {champion.version} is rejected: {error}"
             self._rejection = _Rejection(champion, reason, time.monotonic() + REJECTED_SECONDS)
             self._metrics.rejected()
             return
-        before, self.model, self._served = self.model, model, champion
+        self._serve(model, champion)
+
+    def _serve(self, model: ServedModel, holder: Holder) -> None:
+        before, self.model, self._served = self.model, model, holder
         self._metrics.served(model.version)
         log.info("Version %s answers from now on (package %s…).", model.version, model.digest[:12])
         while before and not before.requests.wait_for_none(PATIENCE_SECONDS):

@@ -6,6 +6,7 @@ import traceback
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.routing import Route
 from starlette.types import Message, Receive, Scope, Send
 
 from components.predictions import new_request_id
@@ -24,11 +25,15 @@ class Instrumented:
     The version of a refusal, and of what is no prediction, is the one that would have answered.
 
     A plain ASGI application to BentoML, which therefore hands it every path that is not its own.
+
+    Attributes:
+        app: answers.
+        routes: its paths, as they are written there.
     """
 
     def __init__(self, app: Starlette) -> None:
         self.app = app
-        self._routes = {route.path for route in app.routes if hasattr(route, "path")}
+        self.routes = frozenset(route.path for route in app.routes if isinstance(route, Route))
 
     @property
     def worker(self) -> Worker:
@@ -76,7 +81,7 @@ class Instrumented:
 
     def _tell(self, path: str, status: int, seconds: float, name: str, version: int | None) -> None:
         """Counts an answer, and logs it if the settings say so."""
-        route = path if path in self._routes else "other"
+        route = path if path in self.routes else "other"
         self.worker.metrics.answered(route, status, seconds)
         if route in PREDICTING and self.worker.settings.log_predictions:
             self.worker.outcomes.ended(status)

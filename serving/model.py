@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from components.errors import PackageError
-from components.inference import open_graph
 from components.package import GoldenBatch, ModelPackage, ModelSignature, verify
 from components.package.model import REFERENCE
 from components.package.reading import reading_of
 from components.package.reference import DriftReference
 from serving.decoding import Decoder, build_decoder
 from serving.explaining import Explainer, build_explainer
+from serving.graph import in_batches, open_session, pieces, trial_sizes
 from serving.requests import Requests
 
 
@@ -65,13 +65,28 @@ class ServedModel:
     requests: Requests = field(default_factory=Requests)
 
     def infer(self, inputs: NDArray[Any]) -> Inferred:
-        """What the graph gives for inputs (samples, *shape of one)."""
-        return Inferred(*self.session.run([self.signature.target.output, "features"], {"inputs": inputs}))
+        """What the graph gives for inputs (samples, *shape of one), which it is given piece by piece."""
+        outputs = [self.signature.target.output, "features"]
+        found = [Inferred(*self.session.run(outputs, {"inputs": piece})) for piece in pieces(inputs)]
+        return found[0] if len(found) == 1 else Inferred(*map(np.concatenate, zip(*found, strict=True)))
 
     def project(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """Features, (samples, features), along the components of the drift reference: (samples, components)."""
-        centred = features - self.reference.feature_mean
-        return (centred @ self.reference.feature_components.T).astype(np.float32)
+        return self.reference.project(features)
+
+
+class Answers(NamedTuple):
+    """The answers of a request, and what they were given for.
+
+    Attributes:
+        served: the version that gave them.
+        inputs: (samples, *shape of one).
+        inferred: what its graph gave.
+    """
+
+    served: ServedModel
+    inputs: NDArray[Any]
+    inferred: Inferred
 
 
 def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> ServedModel:
@@ -89,7 +104,7 @@ def load_model(folder: Path, version: int, trusted: Path, max_batch: int) -> Ser
     digest = verify(folder, trusted)
     package = ModelPackage.read(folder)
     try:
-        session = open_graph(package.graph)
+        session = open_session(package.graph)
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"ONNX Runtime cannot open the graph: {error}") from None
     decoder = build_decoder(package)
@@ -117,7 +132,7 @@ def _reference(folder: Path) -> DriftReference:
 
 
 def check_golden(model: ServedModel, golden: GoldenBatch, max_batch: int) -> None:
-    """Asks the golden batch in pieces of several sizes: what a graph answers must not depend on its company.
+    """Asks the golden batch in batches of several sizes (see :func:`serving.graph.trial_sizes`).
 
     Raises:
         PackageError: an answer differs by more than the signature's tolerance, or cannot be given.
@@ -125,7 +140,7 @@ def check_golden(model: ServedModel, golden: GoldenBatch, max_batch: int) -> Non
     signature = model.signature
     if not len(golden.inputs) or golden.inputs.shape[1:] != signature.inputs.shape:
         raise PackageError(f"The golden batch has shape {golden.inputs.shape}, which the signature does not allow.")
-    for size in sorted({1, 7, len(golden.inputs), max_batch}):
+    for size in trial_sizes(len(golden.inputs), max_batch):
         difference = _largest_difference(model, golden, size)
         if not difference <= signature.golden_tolerance:  # so that NaN is refused
             raise PackageError(
@@ -135,10 +150,9 @@ def check_golden(model: ServedModel, golden: GoldenBatch, max_batch: int) -> Non
 
 
 def _largest_difference(model: ServedModel, golden: GoldenBatch, size: int) -> float:
-    repeated = np.arange(max(size, len(golden.inputs))) % len(golden.inputs)
-    inputs, expected = golden.inputs[repeated], golden.answers[repeated]
+    expected = np.concatenate(in_batches(golden.answers, size))
     try:
-        parts = [model.infer(inputs[at : at + size]).answers for at in range(0, len(inputs), size)]
+        parts = [model.infer(batch).answers for batch in in_batches(golden.inputs, size)]
     except Exception as error:  # noqa: BLE001 ONNX Runtime's exceptions share no base of their own
         raise PackageError(f"The graph cannot run its golden batch in batches of {size}: {error}") from None
     answers = np.concatenate(parts)

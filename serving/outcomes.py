@@ -35,6 +35,7 @@ class Outcomes:
         """Writes what is left."""
         self._stop.set()
         self._thread.join()
+        self._files.settle()
 
     def ended(self, status: int) -> None:
         """Counts a request. Called from the event loop's thread."""

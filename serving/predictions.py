@@ -8,10 +8,10 @@ import logging
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import ItemsView
+from collections.abc import ItemsView, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,16 +21,30 @@ from components.predictions import prediction_columns
 from components.rolling import RollingParquet
 from components.tasks.summaries import summarise, summary_names
 from serving.metrics import Metrics
-from serving.model import Inferred, ServedModel
+from serving.model import Answers, Inferred, ServedModel
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 WRITE_SECONDS = 1.0
 MAX_BYTES = 64 * 2**20
-"""Arrays of so many bytes wait at most, while the disk takes none; what comes then is not logged, and counted."""
+"""Requests of so many bytes wait at most, while the disk takes none; what comes then is not logged, and counted."""
 
 log = logging.getLogger("tunesmith.serving")
+
+
+class Sent(NamedTuple):
+    """A request as it was read.
+
+    Attributes:
+        kind: Content-Type, in small letters, without parameters.
+        body: whole.
+        single: whether it is one sample, or a list of several.
+    """
+
+    kind: str
+    body: bytes
+    single: bool
 
 
 @dataclass(frozen=True)
@@ -44,6 +58,7 @@ class Answered:
         model: the version that answered.
         inputs: (samples, *shape of one).
         inferred: what the graph gave.
+        sent: the request, where inputs are kept.
     """
 
     request_id: str
@@ -52,11 +67,18 @@ class Answered:
     model: ServedModel
     inputs: NDArray[Any]
     inferred: Inferred
+    sent: Sent | None
 
     @property
     def bytes(self) -> int:
-        """Of its arrays."""
-        return self.inputs.nbytes + self.inferred.answers.nbytes + self.inferred.features.nbytes
+        """Of what it holds."""
+        arrays = self.inputs.nbytes + self.inferred.answers.nbytes + self.inferred.features.nbytes
+        return arrays + (len(self.sent.body) if self.sent else 0)
+
+    def originals(self) -> Sequence[str | None]:
+        """Each sample as a person wrote it; None: its array says all, or inputs are not kept."""
+        found = self.model.decoder.originals(*self.sent) if self.sent else None
+        return found or [None] * len(self.inputs)
 
 
 class PredictionLog:
@@ -65,11 +87,10 @@ class PredictionLog:
     Args:
         files: where it is kept.
         metrics: told of what was written, and of what was not.
-        inputs: whether the inputs are kept, too.
     """
 
-    def __init__(self, files: RollingParquet, metrics: Metrics, *, inputs: bool) -> None:
-        self._files, self._metrics, self._inputs = files, metrics, inputs
+    def __init__(self, files: RollingParquet, metrics: Metrics) -> None:
+        self._files, self._metrics = files, metrics
         self._queue: deque[Answered] = deque()
         self._taken, self._written = 0, 0  # bytes; each is written by one thread alone
         self._stop = threading.Event()
@@ -83,6 +104,7 @@ class PredictionLog:
         """Writes what is left, and counts what cannot be written."""
         self._stop.set()
         self._thread.join()
+        self._files.settle()
         self._metrics.unlogged(sum(len(each.inputs) for each in self._queue))
 
     def add(self, answered: Answered) -> None:
@@ -104,7 +126,7 @@ class PredictionLog:
         if not waiting:
             return
         try:
-            tables = [(model, _rows(model, group, self._inputs)) for model, group in _by_model(waiting)]
+            tables = [(model, _rows(model, group)) for model, group in _by_model(waiting)]
             self._files.write(_together(tables), datetime.now(UTC))
             for model, table in tables:
                 self._measure(model, table)
@@ -142,7 +164,7 @@ def _together(tables: list[tuple[ServedModel, "pa.Table"]]) -> "pa.Table":
     return pa.concat_tables([table for _, table in tables])
 
 
-def _rows(model: ServedModel, answered: list[Answered], keep_inputs: bool) -> "pa.Table":
+def _rows(model: ServedModel, answered: list[Answered]) -> "pa.Table":
     import pyarrow as pa
 
     sizes = [len(each.inputs) for each in answered]
@@ -160,7 +182,8 @@ def _rows(model: ServedModel, answered: list[Answered], keep_inputs: bool) -> "p
         "answer": _lists(answers),
         "summary": _lists(summarise(model.signature.inputs, inputs)),
         "features": _lists(model.project(features)),
-        "input": [row.tobytes() for row in inputs] if keep_inputs else pa.nulls(count, pa.binary()),
+        "input": [row.tobytes() if each.sent else None for each in answered for row in each.inputs],
+        "original": [original for each in answered for original in each.originals()],
     }
     return pa.table([pa.array(columns[field.name], field.type) for field in prediction_columns()], prediction_columns())
 
@@ -182,6 +205,6 @@ def _lists(rows: NDArray[np.float32]) -> "pa.Array":
     return pa.ListArray.from_arrays(ends, np.ascontiguousarray(rows, np.float32).ravel())
 
 
-def answered(request_id: str, began: float, model: ServedModel, inputs: NDArray[Any], inferred: Inferred) -> Answered:
+def answered(request_id: str, began: float, answers: Answers, sent: Sent | None) -> Answered:
     """A request whose answer is sent now; ``began`` on the clock of time.perf_counter()."""
-    return Answered(request_id, time.time(), time.perf_counter() - began, model, inputs, inferred)
+    return Answered(request_id, time.time(), time.perf_counter() - began, *answers, sent)

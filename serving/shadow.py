@@ -75,6 +75,7 @@ class Shadow:
         """Writes what was compared; what still waits is not."""
         self._stop.set()
         self._thread.join()
+        self._files.settle()
 
     def add(self, pair: Pair, *, by_canary: bool) -> None:
         """Takes a request in, if there is room, and by chance. Does nothing that takes time.

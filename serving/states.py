@@ -1,9 +1,8 @@
 """What each worker of this server serves, in a file each, so that any worker can tell of all."""
 
-import os
 from pathlib import Path
 
-from components.presence import WORKERS, Workers, WorkerState, read_workers
+from components.presence import WORKERS, Workers, WorkerState, file_of_this_worker, read_workers
 
 
 class States:
@@ -23,7 +22,7 @@ class States:
         Raises:
             OSError: the disk is full, or gone.
         """
-        state.write(self._folder / f"{os.getpid()}.json")
+        state.write(file_of_this_worker(self._folder))
 
     def workers(self) -> Workers:
         """What every worker that lives has said last."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from components.predictions import outcomes_folder, predictions_folder
@@ -10,14 +9,16 @@ from components.rolling import RollingParquet
 from components.settings import Settings
 from components.shadow import shadow_folder
 from serving.access import Access
-from serving.batching import Batcher
+from serving.batching import Batcher, FreshBatcher
 from serving.body import BodyReader
 from serving.canary import Canary
 from serving.challenger import Challenger
+from serving.decoding.threads import DecodingThreads
 from serving.feedback import Feedback
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.outcomes import Outcomes
+from serving.packages import Packages
 from serving.predictions import PredictionLog
 from serving.registry import open_registry
 from serving.shadow import Shadow
@@ -40,7 +41,7 @@ class Worker:
     Attributes:
         challenger: the version that was registered last, where it has something to do.
         canary: decides whether it answers a request.
-        canary_batcher: computes its answers; a thread of its own, so that one that hangs holds nobody else.
+        canary_batcher: computes its answers, apart from the champion's.
         shadow: compares it with the champion.
         log: what was answered; written only where the settings say so.
         outcomes: what became of the requests for predictions; written with the log.
@@ -55,23 +56,24 @@ class Worker:
         self.name = name
         self.metrics = Metrics()
         self.bodies = BodyReader(settings.max_body_bytes)
-        self.batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics.inferred)
-        self.decoding = ThreadPoolExecutor(DECODING_THREADS, thread_name_prefix="decoding")
+        limits = settings.max_batch, settings.max_queue, settings.max_wait_seconds
+        self.batcher = Batcher(*limits, self.metrics.inferred)
+        self.decoding = DecodingThreads(DECODING_THREADS, settings.max_wait_seconds)
         self.registry = open_registry(settings, name)
         self.states = States(home, settings.workers)
-        versions = Versions(self.registry, home / "fetched", settings.public_keys, settings.max_batch)
+        packages = Packages(settings.home / "packages" / name, self.registry, settings.public_keys)
+        versions = Versions(packages, home / "trials", settings.max_batch, settings.promotion_seconds / 2)
         self.challenger = Challenger(versions, settings.shadow_share)
         returned = settings.home / "canaries" / name / f"{home.name}.json"
         budgets = settings.canary_errors, settings.canary_slowdown
         self.canary = Canary(self.challenger, returned, *budgets, self.metrics)
         self.follower = Follower(versions, self.challenger, self.metrics, self.states.tell, self.canary.look)
-        self.canary_batcher = Batcher(settings.max_batch, settings.max_queue, self.metrics.inferred)
+        self.canary_batcher = FreshBatcher(lambda: Batcher(*limits, self.metrics.inferred))
         shadows = RollingParquet(shadow_folder(settings, name), settings.log_days)
         self.shadow = Shadow(shadows, self.metrics, settings.shadow_share, self.canary.timed)
         self.log = PredictionLog(
             RollingParquet(predictions_folder(settings, name), settings.log_days),
             self.metrics,
-            inputs=settings.log_inputs,
         )
         self.outcomes = Outcomes(RollingParquet(outcomes_folder(settings, name), settings.log_days))
         self.feedback = Feedback(settings, name)
@@ -100,7 +102,7 @@ class Worker:
         self.follower.stop()
         await self.batcher.close()
         self.canary_batcher.abandon()
-        await asyncio.to_thread(self.decoding.shutdown)
+        await asyncio.to_thread(self.decoding.close)
         if self.settings.log_predictions:
             await asyncio.to_thread(self.log.stop)
             await asyncio.to_thread(self.outcomes.stop)

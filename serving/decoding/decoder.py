@@ -68,6 +68,10 @@ class Decoder(Protocol):
         """How a body of a Content-Type (in small letters, without parameters) is read; None: it is not."""
         ...
 
+    def originals(self, kind: str, body: bytes, single: bool) -> list[str] | None:
+        """Each sample of a body that was read, as a person wrote it; None: its array says all."""
+        ...
+
     def read_files(self, files: list[bytes], limits: Limits) -> NDArray[Any]:
         """One sample from each file of a form, where forms are read."""
         ...

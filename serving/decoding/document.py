@@ -3,6 +3,8 @@
 import json
 from typing import Any, NoReturn
 
+import orjson
+
 from serving.errors import RequestError
 
 JSON_KINDS = {
@@ -39,11 +41,18 @@ def read_inputs(body: bytes, wanted: str) -> Any:
 
 
 def read_json(body: bytes) -> Any:
-    """The value of a document.
+    """The value of a document; whole numbers of more than 64 bits may come as doubles (RFC 8259, section 6).
 
     Raises:
         RequestError: malformed JSON (400).
     """
+    try:
+        return orjson.loads(body)  # in half the time
+    except orjson.JSONDecodeError:  # of UTF-16 or half a character, which we take, or malformed: who can say why?
+        return _read_patiently(body)
+
+
+def _read_patiently(body: bytes) -> Any:
     try:
         return json.loads(body, parse_constant=_refuse_constant)
     except RecursionError:

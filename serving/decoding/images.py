@@ -59,6 +59,10 @@ class ImageDecoder:
             return Reading(lambda content: decode_picture(content, expected), 0)
         return None
 
+    def originals(self, kind: str, body: bytes, single: bool) -> list[str] | None:
+        """None: pixels are all that the model was shown."""
+        return None
+
     def read_files(self, files: list[bytes], limits: Limits) -> NDArray[np.uint8]:
         """One sample from each file of a form."""
         return decode_files(files, Expected(self.inputs, limits))

@@ -1,5 +1,7 @@
 """Rows: JSON objects with a value for each column."""
 
+import json
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,10 @@ class RowDecoder:
     def reading(self, kind: str, body: bytes, limits: Limits) -> Reading | None:
         """How a body is read."""
         return Reading(lambda content: self._documents(content, limits), INLINE_BYTES) if is_json(kind) else None
+
+    def originals(self, kind: str, body: bytes, single: bool) -> list[str] | None:
+        """The rows as JSON: a category that the model does not know has no number."""
+        return [json.dumps(row) for row in read_samples(body, single, ROW, ROWS)]
 
     def read_files(self, files: list[bytes], limits: Limits) -> NDArray[np.float32]:
         """Forms are not read."""

@@ -38,20 +38,21 @@ class TextDecoder:
             return Reading(self._plain, INLINE_BYTES)
         return None
 
+    def originals(self, kind: str, body: bytes, single: bool) -> list[str] | None:
+        """The texts: tokens do not lead back to them."""
+        return _texts(body, single) if is_json(kind) else [_plain_text(body)]
+
     def read_files(self, files: list[bytes], limits: Limits) -> NDArray[np.int32]:
         """Forms are not read."""
         raise RequestError(415, f"Texts are not sent as files. Content-Type must be {self.types}.")
 
     def _plain(self, body: bytes) -> NDArray[np.int32]:
-        try:
-            text = body.decode("utf-8-sig")  # a byte order mark at the beginning, as some editors write, is no letter
-        except UnicodeDecodeError as error:
-            raise RequestError(400, f"The text is not UTF-8: {error}") from None
+        text = _plain_text(body)
         _check_content(text, "The text")
         return self._encode([text])
 
     def _documents(self, body: bytes, limits: Limits) -> NDArray[np.int32]:
-        texts = read_samples(body, limits.single, "a text", "a list of texts")
+        texts = _texts(body, limits.single)
         limits.check(len(texts))
         for number, text in enumerate(texts, 1):
             _check_text(text, number)
@@ -59,6 +60,17 @@ class TextDecoder:
 
     def _encode(self, texts: list[str]) -> NDArray[np.int32]:
         return self.tokenizer.encode(texts)
+
+
+def _plain_text(body: bytes) -> str:
+    try:
+        return body.decode("utf-8-sig")  # a byte order mark at the beginning, as some editors write, is no letter
+    except UnicodeDecodeError as error:
+        raise RequestError(400, f"The text is not UTF-8: {error}") from None
+
+
+def _texts(body: bytes, single: bool) -> list[Any]:
+    return read_samples(body, single, "a text", "a list of texts")
 
 
 def _check_text(text: Any, number: int) -> None:

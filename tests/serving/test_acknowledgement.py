@@ -17,7 +17,7 @@ from serving.challenger import Challenger
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
-from serving.versions import Versions
+from tests.following import versions_of
 from tests.serving.running import free_port, running, wait_for
 from tests.serving.test_follow import change_a_golden_answer
 from tests.serving.test_swap import ONE, Load
@@ -147,7 +147,7 @@ def test_a_request_in_flight_holds_the_acknowledgement_back(shelf: Shelf, tmp_pa
     shelf.promote(first)
     said: list[WorkerState] = []
     registry = open_registry(shelf.settings, NAME)
-    versions = Versions(registry, tmp_path / "scratch", shelf.settings.public_keys, 16)
+    versions = versions_of(registry, shelf.settings, tmp_path / "server")
     follower = Follower(versions, Challenger(versions, 0.0), Metrics(), said.append)
     follower.look()
     request = follower.begin_request()

@@ -1,17 +1,24 @@
 """The challenger on a real server: in the shadow, as a canary that is sent back, and on recorded requests."""
 
 import asyncio
+import contextlib
+import io
 import json
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from onnxruntime import InferenceSession
+from PIL import Image
 
 from components.errors import DataError, RegistryError
 from components.predictions import predictions_folder
@@ -19,14 +26,14 @@ from components.promote import promote, rollback
 from components.registry import CHALLENGER
 from components.replay import replay
 from components.shadow import compare, shadow_folder
-from flows.candidate_commands import set_canary, shadowed
+from flows.candidates import set_canary, shadowed
 from serving.app import build_app
 from serving.canary import Canary
 from serving.challenger import Challenger
 from serving.metrics import Metrics
 from serving.registry import open_registry
-from serving.versions import Versions
 from serving.worker import Worker
+from tests.following import versions_of
 from tests.package_factory import digits
 from tests.serving.running import Running, running, wait_for
 from tests.serving.test_swap import ONE
@@ -110,7 +117,7 @@ def sticky(caller: str) -> tuple[bytes, dict[str, str]]:
 def canary_of(shelf: Shelf, folder: Path, **budgets: float) -> Canary:
     """A canary that is to answer everything."""
     registry = open_registry(shelf.settings, NAME)
-    versions = Versions(registry, folder / "scratch", shelf.settings.public_keys, 16)
+    versions = versions_of(registry, shelf.settings, folder / "server")
     challenger = Challenger(versions, 0.0)
     challenger.look(1)
     assert challenger.fault is None
@@ -184,6 +191,21 @@ def test_a_move_of_the_champion_ends_every_canary(candidates: Shelf, tmp_path: P
         assert server.post("/predict", *ONE).json()["version"] == 1
 
 
+def test_a_promotion_past_the_canary_ends_it(candidates: Shelf, tmp_path: Path) -> None:
+    settings = candidates.settings
+    third = candidates.publish(2 * BIAS)
+    with running(settings, tmp_path, canary_slowdown=100) as server:
+        set_canary(settings, NAME, 1.0, 2)
+        wait_for(lambda: server.post("/predict", *ONE).json()["version"] == 2, "the canary")
+        promote(settings, NAME, third, 1, "better than both")
+        asked = [server.post("/predict", *ONE).json()["version"] for _ in range(20)]
+        assert set(asked) == {third}, "after the acknowledgement nothing of the canary"
+        set_canary(settings, NAME, 1.0, 2)
+        wait_for(lambda: server.post("/predict", *ONE).json()["version"] == 2, "the canary, begun anew")
+        rollback(settings, NAME, "not better after all")
+        assert {server.post("/predict", *ONE).json()["version"] for _ in range(20)} == {1}
+
+
 class Broken:
     """A graph that fails once it was proven."""
 
@@ -191,31 +213,98 @@ class Broken:
         raise RuntimeError("no such operator")
 
 
+class BrokenLater:
+    """A graph that answers once more, and gives no numbers then."""
+
+    def __init__(self, session: InferenceSession) -> None:
+        self._session, self._runs = session, 0
+
+    def run(self, outputs: list[str], inputs: dict[str, NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
+        self._runs += 1
+        answers, features = self._session.run(outputs, inputs)
+        return [answers if self._runs == 1 else np.full_like(answers, np.nan), features]
+
+
+@contextlib.asynccontextmanager
+async def in_process(shelf: Shelf, folder: Path, **more: object) -> AsyncIterator[tuple[Worker, httpx.AsyncClient]]:
+    """A worker whose canary is to answer everything, and who asks it."""
+    set_canary(shelf.settings, NAME, 1.0, None)
+    app = build_app()
+    app.worker = worker = Worker(shelf.settings.model_copy(update=more), NAME, folder / "server")
+    await worker.start()
+    assert worker.challenger.model
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+        yield worker, client
+    await worker.stop()
+
+
 def test_what_a_canary_fails_at_is_answered_by_the_champion(candidates: Shelf, tmp_path: Path) -> None:
-    set_canary(candidates.settings, NAME, 1.0, None)
     body, headers = ONE
 
-    async def ask_twice() -> tuple[Worker, list[httpx.Response]]:
-        app = build_app()
-        app.worker = worker = Worker(candidates.settings, NAME, tmp_path / "server")
-        await worker.start()
-        assert worker.challenger.model
-        broken = worker.challenger.model = replace(worker.challenger.model, session=Broken())
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://server") as client:
+    async def ask_twice() -> None:
+        async with in_process(candidates, tmp_path) as (worker, client):
+            assert worker.challenger.model
+            broken = worker.challenger.model = replace(worker.challenger.model, session=Broken())
             answered = [await client.post("/predict", content=body, headers=headers) for _ in "ab"]
-            answered.append(await client.post("/predict", content=b"[]", headers=headers))
-        assert broken.requests.wait_for_none(0.1)
-        await worker.stop()
-        return worker, answered
+            refused = await client.post("/predict", content=b"[]", headers=headers)
+            assert broken.requests.wait_for_none(0.1)
+        for answer in answered:
+            assert (answer.status_code, answer.json()["version"], answer.headers["x-model-version"]) == (200, 1, "1")
+        assert refused.status_code == 422, "what the champion refuses, too, is no failure"
+        assert worker.canary.returned is not None
+        assert "failed at 2 of its last 2" in worker.canary.returned.reason
+        assert worker.follower.model
+        assert worker.follower.model.requests.wait_for_none(0.1)
 
-    worker, (first, second, refused) = asyncio.run(ask_twice())
-    for answer in (first, second):
-        assert (answer.status_code, answer.json()["version"], answer.headers["x-model-version"]) == (200, 1, "1")
-    assert refused.status_code == 422, "what the champion refuses, too, is no failure"
-    assert worker.canary.returned is not None
-    assert "failed at 2 of its last 2" in worker.canary.returned.reason
-    assert worker.follower.model
-    assert worker.follower.model.requests.wait_for_none(0.1)
+    asyncio.run(ask_twice())
+
+
+def test_an_explanation_that_a_canary_fails_at_is_given_by_the_champion(candidates: Shelf, tmp_path: Path) -> None:
+    body, headers = ONE
+
+    async def ask() -> None:
+        async with in_process(candidates, tmp_path) as (worker, client):
+            by_canary = await client.post("/explain", content=body, headers=headers)
+            model = worker.challenger.model
+            assert model
+            by_champion = []
+            for _ in "ab":
+                worker.challenger.model = replace(model, session=BrokenLater(model.session))
+                by_champion.append(await client.post("/explain", content=body, headers=headers))
+                assert worker.challenger.model.requests.wait_for_none(0.1)
+        assert (by_canary.status_code, by_canary.headers["x-model-version"]) == (200, "2")
+        for answer in by_champion:
+            assert (answer.status_code, answer.headers["x-model-version"]) == (200, "1")
+            assert answer.json()["version"] == 1
+            assert np.isfinite(np.array(answer.json()["explanation"]["map"], float)).all()
+        told = worker.metrics.exposition().decode()
+        assert 'tunesmith_canary_requests_total{result="answered"} 1.0' in told
+        assert 'tunesmith_canary_requests_total{result="failed"} 2.0' in told
+
+    asyncio.run(ask())
+
+
+def test_a_burst_of_pictures_is_bounded_and_sends_no_canary_back(
+    candidates: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.trial.CANARY_SECONDS", 1.0)
+    picture = io.BytesIO()
+    Image.new("L", (5000, 5000)).save(picture, "PNG")  # 25 KB that are 25 million pixels
+
+    async def ask() -> None:
+        async with in_process(candidates, tmp_path, max_wait_seconds=1.2) as (worker, client):
+            send = partial(client.post, "/predict", content=picture.getvalue(), headers={"Content-Type": "image/png"})
+            began = time.monotonic()
+            burst = await asyncio.gather(*(send() for _ in range(60)))
+            seconds = time.monotonic() - began
+        statuses = Counter(answer.status_code for answer in burst)
+        assert set(statuses) == {200, 503}
+        assert all(answer.headers["retry-after"] for answer in burst if answer.status_code == 503)
+        assert seconds < 10, "all of them would take longer"
+        assert worker.canary.returned is None
+        assert 'canary_requests_total{result="failed"}' not in worker.metrics.exposition().decode()
+
+    asyncio.run(ask())
 
 
 def test_a_replay_tells_what_would_change(candidates: Shelf, tmp_path: Path) -> None:

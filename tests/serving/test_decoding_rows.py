@@ -198,3 +198,10 @@ def test_any_bytes_give_a_request_error(content: bytes) -> None:
     for single in (True, False):
         status, _ = refusal(content, single=single)
         assert 400 <= status < 500
+
+
+def test_the_rows_that_were_sent_can_be_had_back() -> None:
+    rows = [{"a": 1.5, "b": "never seen"}, {"a": None}]
+    found = RowDecoder(row_inputs()).originals("application/json", sent(rows), False)
+    assert found is not None
+    assert [json.loads(row) for row in found] == rows

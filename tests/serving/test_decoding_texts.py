@@ -176,3 +176,8 @@ def test_any_plain_bytes_give_tokens_or_a_request_error(content: bytes) -> None:
     else:
         assert decoded.shape == (1, LENGTH)
         assert (decoded < tokenizer().inputs.vocabulary).all()
+
+
+def test_the_texts_that_were_sent_can_be_had_back() -> None:
+    assert decoder().originals("text/plain", "\ufeffGr\u00fc\u00dfe".encode(), True) == ["Gr\u00fc\u00dfe"]
+    assert decoder().originals("application/json", sent(["one", "two"]), False) == ["one", "two"]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from serving.measures import MEMORY, PREFIX
 from tests.package_factory import digits
 from tests.serving.running import environment, free_port, running, wait_for
 from tests.shelf import Shelf
@@ -50,6 +51,8 @@ def test_it_waits_for_a_champion_becomes_ready_and_ends_after_the_last_answer(sh
         shelf.promote(version)
         wait_for(lambda: server.get("/readyz").status_code == 200, "readiness")
         assert server.post("/predict", BODY, JSON).json()["version"] == version
+        (measures,) = MEMORY.glob(f"{PREFIX}{server.process.pid}-*")
+        assert list(measures.glob("counter_*.db"))
 
         with socket.create_connection(("127.0.0.1", server.port), 20) as client:
             client.sendall(HEAD + BODY[:50])
@@ -59,6 +62,7 @@ def test_it_waits_for_a_champion_becomes_ready_and_ends_after_the_last_answer(sh
             client.sendall(BODY[50:])
             assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
         assert server.process.wait(20) == 0
+        assert not measures.exists()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port), 5)
 
@@ -109,7 +113,7 @@ def test_no_timer_of_bentoml_outlives_a_request(tmp_path: Path) -> None:
     """Its TimeoutMiddleware keeps one for each request until it runs out: 200 MB at 1,700 requests a second."""
     code = (
         "from serving.service import Tunesmith;"
-        "print([part.cls.__name__ for part in Tunesmith.to_asgi().user_middleware])"
+        "print([part.cls.__name__ for part in Tunesmith.to_asgi().bento.user_middleware])"
     )
     told = told_by(code, tmp_path)
     assert "ContextMiddleware" in told, "these are the parts that BentoML puts around the application"

@@ -15,8 +15,8 @@ import pytest
 from components.errors import RegistryError, SettingsError
 from components.package import verify
 from components.settings import Settings
+from serving.packages import fetch_package
 from serving.registry import CHAMPION, Holder, open_registry
-from serving.versions import fetch_package
 from tests.following import follower_of
 from tests.package_factory import digits
 from tests.serving.running import free_port, wait_for
