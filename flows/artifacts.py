@@ -23,8 +23,13 @@ def _reports(stage: str) -> str:
 
 
 def of_registration(registered: Registered) -> str:
-    """Which version came of it."""
+    """Which version came of it, and which canaries that has ended."""
     if registered.created:
         package = f"package {registered.digest[:12]}…"
-        return f"Version {registered.version} of '{registered.name}' ({package}) is the challenger."
+        told = f"Version {registered.version} of '{registered.name}' ({package}) is the challenger."
+        return " ".join([told, *map(_ended_canary, registered.ended_canaries)])
     return f"This line is version {registered.version} of '{registered.name}' already."
+
+
+def _ended_canary(version: int) -> str:
+    return f"That ends the canary of version {version}: 'tunesmith canary 0.05 --version {version}' begins it anew."

@@ -1,12 +1,14 @@
 """The flows as Prefect deployments; to be imported inside :func:`flows.orchestrator.prefect_server`.
 
+Each is called by the registered model, ``retrain/fashion-mnist``, so that workspaces can share a Prefect server.
+
 At most one run of each at a time, later ones queue; in one workspace a retraining and a sweep wait for one another.
-A run whose process was killed is begun again, a few times: stages that had finished are kept.
+A run whose process was killed is begun again, a few times, and one that was stopped with this process when it starts
+anew: stages that had finished are kept.
 """
 
 from typing import Any
 
-from prefect import serve
 from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
 from prefect.client.schemas.schedules import CronSchedule
 from prefect.deployments.runner import RunnerDeployment
@@ -19,9 +21,9 @@ from components.errors import SettingsError
 from components.params import load_params
 from components.settings import Settings
 from flows.again import close_killed
-from flows.monitor_flow import RETRAIN, monitor, resource_of
-from flows.retrain import retrain
-from flows.sweep_flow import sweep
+from flows.deployable import entrypoint, monitor, retrain, sweep
+from flows.monitor_flow import RETRAIN, resource_of
+from flows.runner import run_deployments
 
 PATIENCE_SECONDS = 12 * 3600.0
 """A retraining waits so long for a sweep, and a sweep for a retraining."""
@@ -40,8 +42,8 @@ def serve_all(settings: Settings) -> None:
         ParamsError: params.yaml is not valid.
     """
     deployments = deployed(settings, load_params().name)
-    close_killed(flow.name for flow in (retrain, sweep, monitor))
-    serve(*deployments, pause_on_shutdown=False, print_starting_message=False)
+    close_killed((deployment.name for deployment in deployments), settings.home)
+    run_deployments(deployments)
 
 
 def deployed(settings: Settings, model: str) -> list[RunnerDeployment]:
@@ -51,31 +53,33 @@ def deployed(settings: Settings, model: str) -> list[RunnerDeployment]:
         settings: of them the schedules.
         model: name of the registered model, whose alarms start a retraining.
     """
+    patience = {"patience": PATIENCE_SECONDS}
+    taking_in = {**patience, "feedback": True}
     on_event = DeploymentEventTrigger(
         name=f"retrain {model}",
         expect={RETRAIN},
         match={"prefect.resource.id": resource_of(model)},
-        parameters={"reason": "{{ event.payload.reason }}", "patience": PATIENCE_SECONDS},
+        parameters={"reason": "{{ event.payload.reason }}", **taking_in},
     )
-    patience = {"patience": PATIENCE_SECONDS}
     return [
-        _deployment(retrain, schedule("RETRAIN", settings.retrain_cron), patience, triggers=[on_event]),
-        _deployment(sweep, schedule("SWEEP", settings.sweep_cron), patience),
-        _deployment(monitor, {"interval": settings.monitor_seconds}, {}),
+        _deployment(retrain, model, schedule("RETRAIN", settings.retrain_cron), taking_in, triggers=[on_event]),
+        _deployment(sweep, model, schedule("SWEEP", settings.sweep_cron), patience),
+        _deployment(monitor, model, {"interval": settings.monitor_seconds}, {}),
     ]
 
 
 def _deployment(
-    flow: Flow[..., Any], when: dict[str, Any], parameters: dict[str, Any], **more: Any
+    flow: Flow[..., Any], model: str, when: dict[str, Any], parameters: dict[str, Any], **more: Any
 ) -> RunnerDeployment:
     made: RunnerDeployment = flow.to_deployment(  # type: ignore[assignment]  # awaitable only inside an event loop
-        name=flow.name,
+        name=model,
         parameters=parameters,
         concurrency_limit=ONE_AT_A_TIME,
         entrypoint_type=EntrypointType.MODULE_PATH,
         **when,
         **more,
     )
+    made.entrypoint = entrypoint(flow)
     return made
 
 

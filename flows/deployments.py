@@ -3,12 +3,17 @@
 It lives until it is stopped; what it was running then is gone on with when it starts again.
 """
 
+import contextlib
 import signal
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from types import FrameType
 
-from components.errors import TunesmithError
-from components.settings import export_environment, load_settings
+from filelock import FileLock, Timeout
+
+from components.errors import TunesmithError, WorkspaceBusy
+from components.settings import Settings, export_environment, load_settings
 from flows.orchestrator import prefect_server
 from flows.workspace import enter_root
 
@@ -19,10 +24,35 @@ def main() -> None:
     settings = load_settings()
     export_environment(settings)
     signal.signal(signal.SIGTERM, _leave)
-    with prefect_server(settings, scheduling=True):
+    with alone(settings), prefect_server(settings, scheduling=True):
         from flows.deployed import serve_all
 
         serve_all(settings)
+
+
+@contextlib.contextmanager
+def alone(settings: Settings) -> Iterator[None]:
+    """Holds the flows of this workspace for this process; the kernel lets go of them when it dies, in whatever way.
+
+    Args:
+        settings: of them the home folder.
+
+    Raises:
+        WorkspaceBusy: another process runs them: to this one, its runs would be ones whose process was killed.
+    """
+    settings.home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(settings.home.resolve() / "deployments.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise WorkspaceBusy(
+            f"The flows of {Path.cwd()} are run already: by 'tunesmith up' ('tunesmith ps' shows it), or by another "
+            "'python -m flows.deployments'. One process is enough; to run them by this one, stop that one first."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -1,7 +1,7 @@
 """The graph of dvc.yaml, read through DVC: its stages, their order, and what of each has changed since it last ran.
 
-Nothing about the graph is stated here. DVC is imported by this module and by :mod:`flows.stage_reproduction`, and
-nowhere else.
+Nothing about the graph is stated here. DVC is imported by this module, by :mod:`flows.remotes` and by
+:mod:`flows.stage_reproduction`, and nowhere else.
 """
 
 import contextlib
@@ -24,12 +24,14 @@ class Stage:
         description: its ``desc``, or nothing.
         upstream: the stages whose outputs it reads, with the output: (stage, path).
         outputs: the paths that it writes.
+        tracked: the ``.dvc`` files whose data it reads.
     """
 
     name: str
     description: str
     upstream: tuple[Edge, ...]
     outputs: tuple[str, ...]
+    tracked: tuple[str, ...]
 
     @property
     def waits_for(self) -> tuple[str, ...]:
@@ -81,6 +83,7 @@ class Changes:
         outputs: those that differ.
         command: whether its command in dvc.yaml is another one.
         always: whether dvc.yaml says that it always runs.
+        absent: whether files that are not here, inputs or outputs, are all that differs.
     """
 
     changed: bool
@@ -90,6 +93,7 @@ class Changes:
     outputs: tuple[File, ...] = ()
     command: bool = False
     always: bool = False
+    absent: bool = False
 
     def __bool__(self) -> bool:
         """Whether the stage would run."""
@@ -101,6 +105,7 @@ class Graph:
 
     Attributes:
         stages: in an order in which each comes after all that it reads from; otherwise as in dvc.yaml.
+        remote: the name of DVC's default remote, if there is one.
     """
 
     def __init__(self, repo: Any) -> None:
@@ -110,9 +115,13 @@ class Graph:
         known = {one.addressing: one for one in repo.index.stages if isinstance(one, PipelineStage)}
         self._found: dict[str, Any] = {name: known[name] for name in _in_order(repo.index.graph, known)}
         self.stages = tuple(_stage(one, repo.index.graph, known) for one in self._found.values())
+        self.remote: str | None = repo.config["core"].get("remote")
 
     def changes(self, name: str) -> Changes:
         """What of a stage has changed.
+
+        Where a remote is named, a stage whose outputs are here is not changed by an input that is not: the remote may
+        have what was made of data that only another machine has.
 
         Raises:
             GraphError: its dependencies cannot be read.
@@ -120,21 +129,41 @@ class Graph:
         from dvc.dependency import ParamsDependency
 
         found = self._found[name]
-        with _telling():
+        with telling():
             status = found.status().get(name, [])
             if not any(item.hash_info for item in (*found.deps, *found.outs)):
                 return Changes(changed=bool(status), recorded=False)
             params = [dependency for dependency in found.deps if isinstance(dependency, ParamsDependency)]
             files = [dependency for dependency in found.deps if not isinstance(dependency, ParamsDependency)]
+            outputs = tuple(_differing(found.outs, _section(status, "changed outs")))
+            absent = bool(status) and not found.changed(allow_missing=True, upstream=self._below(found))
             return Changes(
-                changed=bool(status),
+                changed=bool(status) and not (self.remote and absent and not outputs),
                 recorded=True,
                 parameters=tuple(change for dependency in params for change in _parameters(dependency)),
                 dependencies=tuple(_differing(files, _section(status, "changed deps"))),
-                outputs=tuple(_differing(found.outs, _section(status, "changed outs"))),
+                outputs=outputs,
                 command=found.cmd_changed,
                 always="always changed" in status,
+                absent=absent,
             )
+
+    def lacking(self) -> tuple[str, ...]:
+        """The stages that would not run if their outputs were here; empty where no remote is named.
+
+        Raises:
+            GraphError: the dependencies of a stage cannot be read.
+        """
+        lacking, at_rest = [], set[str]()
+        for stage in self.stages if self.remote else ():
+            changes = self.changes(stage.name)
+            if at_rest.issuperset(stage.waits_for) and (changes.absent or not changes):
+                at_rest.add(stage.name)
+                lacking += [stage.name] if changes.outputs else []
+        return tuple(lacking)
+
+    def _below(self, found: Any) -> list[Any]:
+        return list(self._repo.index.graph.successors(found))
 
 
 @contextlib.contextmanager
@@ -147,7 +176,7 @@ def open_graph(root: Path = Path()) -> Iterator[Graph]:
     Raises:
         GraphError: the folder, its dvc.yaml or its dvc.lock cannot be read by DVC.
     """
-    with _telling():
+    with telling():
         from dvc.repo import Repo
 
         with Repo(str(root), _wait_for_lock=True) as repo, repo.lock:
@@ -155,7 +184,12 @@ def open_graph(root: Path = Path()) -> Iterator[Graph]:
 
 
 @contextlib.contextmanager
-def _telling() -> Iterator[None]:
+def telling() -> Iterator[None]:
+    """Makes sentences of the faults of DVC.
+
+    Raises:
+        GraphError: DVC raised something of its own.
+    """
     from dvc.exceptions import DvcException
 
     try:
@@ -182,7 +216,8 @@ def _in_order(graph: Any, known: dict[str, Any]) -> list[str]:
 
 
 def _stage(found: Any, graph: Any, known: dict[str, Any]) -> Stage:
-    sources = {one for one in graph.successors(found) if one.addressing in known}
+    below = list(graph.successors(found))
+    sources = {one for one in below if one.addressing in known}
     upstream = (
         (source.addressing, _path(out))
         for dependency in found.deps
@@ -196,6 +231,7 @@ def _stage(found: Any, graph: Any, known: dict[str, Any]) -> Stage:
         description=found.desc or "",
         upstream=tuple(dict.fromkeys(upstream)),
         outputs=tuple(_path(out) for out in found.outs),
+        tracked=tuple(one.addressing for one in below if one not in sources),
     )
 
 

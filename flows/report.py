@@ -33,7 +33,9 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def run_shown(settings: Settings, console: Console, *, promoting: bool = True, retries: int = 0) -> Run:
+def run_shown(
+    settings: Settings, console: Console, *, promoting: bool = True, retries: int = 0, feedback: bool = False
+) -> Run:
     """Runs the line with a board on the console, and says there how each stage ended, also where one failed.
 
     Raises:
@@ -41,17 +43,23 @@ def run_shown(settings: Settings, console: Console, *, promoting: bool = True, r
     """
     try:
         with shown(console):
-            run = run_line(settings, promoting=promoting, retries=retries)
+            run = run_line(settings, promoting=promoting, retries=retries, feedback=feedback)
     except BaseException:
         last = Runs(settings.home).last()
         if last is not None and last.process == os.getpid():
-            console.print(stage_table(last.stages))
+            _print_stages(last, console)
         raise
     if all(result.state == "unchanged" for result in run.stages):
         console.print("Every stage is unchanged: nothing was run.")
-    console.print(stage_table(run.stages))
-    console.print(Text(verdict(run)), soft_wrap=True)
+    _print_stages(run, console)
     return run
+
+
+def _print_stages(run: Run, console: Console) -> None:
+    """How each stage ended, and what was decided if the run came so far."""
+    console.print(stage_table(run.stages))
+    if run.outcome in ("promoted", "refused", "held"):
+        console.print(Text(verdict(run)), soft_wrap=True)
 
 
 def stage_table(results: Iterable[StageResult]) -> Table:

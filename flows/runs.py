@@ -56,6 +56,11 @@ class Run(Record):
     reason: str = ""
     """Why it was started; empty: somebody started it, or a schedule did."""
 
+    def deciding_as(self, other: Self) -> Self:
+        """The same run, with what another one decided."""
+        decision = {"outcome", "key", "version", "sentence"}
+        return self.model_copy(update={name: getattr(other, name) for name in decision})
+
     def failed(self, error: BaseException) -> Self:
         """The same run, ended by an error or by the person who started it."""
         if isinstance(error, Exception):

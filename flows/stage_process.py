@@ -7,12 +7,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, cast
 
-from components.errors import StageFailed
+from components.errors import StageCutOff, StageFailed
 from components.settings import Settings
 from flows.runs import StageResult, StageState
 from flows.stage_reproduction import Ended
@@ -34,6 +35,7 @@ def reproduce_stage(
     force: bool = False,
     commit: bool = True,
     python: str = sys.executable,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> StageResult:
     """Lets DVC bring one stage up to date, in a process that dies with the calling thread.
 
@@ -44,9 +46,11 @@ def reproduce_stage(
         force: run it although nothing changed.
         commit: whether its outputs are put into DVC's cache.
         python: the interpreter that runs it.
+        variables: further ones of its environment.
 
     Raises:
         StageFailed: it ended with an error; says it in the stage's own words.
+        StageCutOff: the same, and the registry was the reason.
     """
     if _stopping.is_set():
         raise StageFailed(f"{name}: the run was stopped.")
@@ -56,11 +60,12 @@ def reproduce_stage(
     command = _command(name, python, force=force, commit=commit)
     with log.open("w", encoding="utf-8", buffering=1) as file:
         said, complained = _Lines(listener, file), _Lines(listener, file)
-        status = _listen(_start(command, python), said, complained)
+        status = _listen(_start(command, stage_environment(python) | dict(variables)), said, complained)
     if _stopping.is_set():
         raise StageFailed(f"{name}: the run was stopped.")
     if status not in STATES:
-        raise StageFailed(_sentence(name, complained.lines, log))
+        failed = StageCutOff if status == Ended.CUT_OFF else StageFailed
+        raise failed(_sentence(name, complained.lines, log))
     summary = "\n".join(said.lines[-SUMMARY_LINES:])
     return StageResult(stage=name, state=STATES[status], seconds=time.monotonic() - began, summary=summary)
 
@@ -79,15 +84,24 @@ class _Lines:
     def __init__(self, listener: Listener, log: IO[str]) -> None:
         self.lines: list[str] = []
         self._listener = listener
-        self._log = log
+        self._log: IO[str] | None = log
 
     def follow(self, stream: IO[str]) -> None:
         for line in stream:
             text = line.rstrip()
             if text:
                 self.lines.append(text)
-                self._log.write(text + "\n")
+                self._keep(text)
                 self._listener(text)
+
+    def _keep(self, text: str) -> None:
+        """A full disk must not end the listening: the stage would wait for ever until somebody reads what it says."""
+        try:
+            if self._log is not None:
+                self._log.write(text + "\n")
+        except OSError as error:
+            self._log = None
+            self._listener(f"Its log cannot be written any more: {error}")
 
 
 def _command(name: str, python: str, *, force: bool, commit: bool) -> list[str]:
@@ -95,7 +109,7 @@ def _command(name: str, python: str, *, force: bool, commit: bool) -> list[str]:
     return [python, "-m", "flows.stage_reproduction", name, "--parent", str(os.getpid()), *options]
 
 
-def _start(command: list[str], python: str) -> subprocess.Popen[str]:
+def _start(command: list[str], environment: Mapping[str, str]) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -105,7 +119,7 @@ def _start(command: list[str], python: str) -> subprocess.Popen[str]:
         encoding="utf-8",
         errors="replace",
         start_new_session=True,  # Ctrl-C ends the run, and the run ends its stages
-        env=stage_environment(python),
+        env=environment,
     )
 
 

@@ -15,7 +15,7 @@ import signal
 import sys
 from enum import IntEnum
 
-from components.stage import die_with_parent
+from components.stage import CUT_OFF, PARENT, die_with_parent
 from flows.graph import reasons
 
 
@@ -27,6 +27,8 @@ class Ended(IntEnum):
     UNCHANGED = 10
     RESTORED = 11
     """DVC had kept the outputs of an earlier run with the same inputs, and put them in place."""
+    CUT_OFF = 12
+    """It failed because the registry did not do what was asked."""
 
 
 def main() -> None:
@@ -40,6 +42,7 @@ def main() -> None:
     die_with_parent()
     if os.getppid() != arguments.parent:  # it died before it could be followed
         sys.exit(Ended.FAILED)
+    os.environ[PARENT] = str(os.getpid())
     sys.exit(reproduce(arguments.stage, force=arguments.force, commit=not arguments.no_commit))
 
 
@@ -61,9 +64,8 @@ def reproduce(name: str, *, force: bool, commit: bool = True) -> Ended:
             done = repo.reproduce(name, single_item=True, force=force, no_commit=not commit)
         except DvcException as error:
             if isinstance(error.__cause__, StageCmdFailedError):
-                _tell_signal(name, error.__cause__)
-            else:
-                print(f"{name}: {reasons(error.__cause__ or error)}", file=sys.stderr)
+                return _failed(name, error.__cause__)
+            print(f"{name}: {reasons(error.__cause__ or error)}", file=sys.stderr)
             return Ended.FAILED
     if not done:
         return Ended.UNCHANGED
@@ -89,12 +91,14 @@ class _CommandWatch(logging.Handler):
         self.ran = True
 
 
-def _tell_signal(name: str, error: Exception) -> None:
-    """Says which signal ended a command, which could not say it itself."""
-    status = re.search(r"exited with (-\d+)$", str(error))
-    if status:
-        ended_by = signal.Signals(-int(status[1])).name
+def _failed(name: str, error: Exception) -> Ended:
+    """How a command failed; says which signal ended one, which could not say it itself."""
+    found = re.search(r"exited with (-?\d+)$", str(error))
+    status = int(found[1]) if found else 1
+    if status < 0:
+        ended_by = signal.Signals(-status).name
         print(f"{name}: it was ended by {ended_by}; SIGKILL often means that memory ran out.", file=sys.stderr)
+    return Ended.CUT_OFF if status == CUT_OFF else Ended.FAILED
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from components.errors import WorkspaceBusy
 from components.params import Params
 from components.registry import Registry
 from components.settings import Settings
+from flows.endings import Ending, read_endings
 from flows.graph import open_graph
 from flows.report import print_runs
 from flows.runs import Run, Runs
@@ -29,6 +30,7 @@ class Status:
         challenger: the version that was registered last, if any.
         line: in words, whether anything would run.
         runs: the last runs, the oldest first.
+        flows: how the last run of each deployment ended, as far as one has.
         places: where things are, by name.
     """
 
@@ -37,11 +39,13 @@ class Status:
     challenger: int | None
     line: str
     runs: tuple[Run, ...]
+    flows: tuple[Ending, ...]
     places: dict[str, str]
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain values."""
-        return asdict(self) | {"runs": [run.model_dump(mode="json") for run in self.runs]}
+        records = {"runs": self.runs, "flows": self.flows}
+        return asdict(self) | {name: [one.model_dump(mode="json") for one in found] for name, found in records.items()}
 
 
 def read_status(params: Params, settings: Settings) -> Status:
@@ -57,6 +61,7 @@ def read_status(params: Params, settings: Settings) -> Status:
         challenger=aliases.challenger(),
         line=_line(settings),
         runs=tuple(Runs(settings.home).all()[-LAST_RUNS:]),
+        flows=read_endings(settings.home),
         places=_places(settings),
     )
 
@@ -98,6 +103,12 @@ def print_status(status: Status, console: Console) -> None:
     if status.runs:
         console.print()
         print_runs(status.runs, console)
+        if status.runs[-1].outcome == "failed":
+            console.print(Text(f"The last run failed: {status.runs[-1].sentence}"), soft_wrap=True)
+    if status.flows:
+        console.print()
+    for flow in status.flows:
+        console.print(Text(flow.sentence(), style="bold red" if flow.why else ""), soft_wrap=True)
     console.print()
     for name, place in status.places.items():
         console.print(Text(f"{name:<24}{place}"), soft_wrap=True)

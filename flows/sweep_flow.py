@@ -6,6 +6,7 @@ from prefect.client.schemas.schedules import CronSchedule
 from pydantic import ValidationError
 
 from components.errors import SettingsError
+from components.params import load_params
 from components.settings import load_settings
 from components.sweep.record import Sweep, Trial, summary_values
 from flows.again import begin_again
@@ -59,4 +60,5 @@ def serve(cron: str, *, applying: bool) -> None:
     except ValidationError as error:
         said = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise SettingsError(f"--cron '{cron}' is no schedule: {said}. Five fields do, such as '0 3 * * 6'.") from None
-    sweep.serve(name="sweep", cron=cron, parameters={"applying": applying})
+    name = f"{load_params().name} by hand"  # not the deployment of the stack, which this would pause at its end
+    sweep.serve(name=name, cron=cron, parameters={"applying": applying})

@@ -10,6 +10,8 @@ from components.errors import GraphError
 from components.lineage import code_tree
 from flows.graph import Changes, File, Graph, Parameter, Stage
 
+GATHERED = "feedback"
+"""The stage that takes in what people have said: made anew by a run that was asked to, if they have said anything."""
 REFRESHED = "champion"
 """The stage that asks the outside world: made anew at the start of every run that changes anything."""
 
@@ -38,7 +40,10 @@ class Reason:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Whether a stage would run, and why; a stage that ``may run`` does so if its inputs come out differently."""
+    """Whether a stage would run, and why.
+
+    A stage that ``may run`` does so if its inputs come out differently, or the remote lacks what it made.
+    """
 
     stage: str
     state: State
@@ -60,9 +65,13 @@ def explain(graph: Graph, trees: Path) -> list[Explanation]:
         GraphError: the state of a stage cannot be read.
     """
     changes = {stage.name: graph.changes(stage.name) for stage in graph.stages}
-    line_changes = any(changes.values())
+    lacking = graph.lacking()
+    line_changes = any(changed for name, changed in changes.items() if name not in lacking)
     told: dict[str, Explanation] = {}
     for stage in graph.stages:
+        if stage.name in lacking:
+            told[stage.name] = Explanation(stage.name, "may run", tuple(_pulled(changes[stage.name])))
+            continue
         own = tuple(_own_reasons(stage, changes[stage.name], trees))
         if changes[stage.name] and not own:
             own = (_unexplained(stage),)
@@ -103,6 +112,8 @@ def _inherited(stage: Stage, told: dict[str, Explanation]) -> Iterator[Reason]:
 
 
 def _own_reasons(stage: Stage, changes: Changes, trees: Path) -> Iterator[Reason]:
+    if not changes:
+        return
     if not changes.recorded:
         yield Reason("never run", stage.name, "It has never run to its end here: dvc.lock does not know it.")
         return
@@ -164,6 +175,12 @@ def _tree_changes(folder: Path, before: list[dict[str, str]]) -> Iterator[Reason
         if was.get(name) != now.get(name):
             verb = "is new" if name not in was else "is gone" if name not in now else "has changed"
             yield Reason("code", (folder / name).as_posix(), f"Code file {folder.as_posix()}/{name} {verb}.")
+
+
+def _pulled(changes: Changes) -> Iterator[Reason]:
+    for file in changes.outputs:
+        sentence = f"Its output {file.path} is not here; 'tunesmith run' pulls it, if the remote has it."
+        yield Reason("output", file.path, sentence)
 
 
 def _output(file: File) -> Reason:

@@ -8,10 +8,9 @@ a training carries that on.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from safetensors.numpy import load_file
 
@@ -21,14 +20,15 @@ from components.inference import answers, open_graph
 from components.package import ModelPackage
 from components.package.manifest import MANIFEST, SIGNATURE
 from components.package.model import GOLDEN, LOCK, METRICS, MODEL, PARAMS, PROFILE, REFERENCE, SIGNATURE_FILE, WEIGHTS
+from components.tasks.intervals import wilson_interval
+from flows.reproduction.distances import answers_apart, documents_apart, other_shapes, relative, tensors_apart
 
 Outcome = Literal["identical", "within bounds", "different", "not compared"]
-Tensors = dict[str, NDArray[Any]]
 
-WEIGHTS_BOUND = 0.05
-"""Length of the difference of all weights over the length of all weights."""
+WEIGHTS_BOUND = 0.5
+"""Of :func:`tensors_apart`: an angle of 30°. Unrelated weights of one size are √2 apart (docs/reproduce.md)."""
 NUMBER_BOUND = 1e-5
-"""Relative difference of a number that follows from the data alone: float32 sums in another order stay below."""
+"""Relative, of a number that follows from the data alone: float32 sums in another order stay below."""
 UNNAMED = "It says when, where and of what the package was made."
 
 
@@ -39,7 +39,7 @@ class Part(Record):
     outcome: Outcome
     detail: str
     difference: float | None = None
-    """The largest, in the unit that the detail names."""
+    """In the unit that the detail names."""
     bound: float | None = None
     """That it must keep where not every bit is demanded."""
 
@@ -61,7 +61,7 @@ class Pair:
     same_choice: bool
 
     @classmethod
-    def of(cls, then: ModelPackage, now: ModelPackage, root: Path) -> "Pair":
+    def of(cls, then: ModelPackage, now: ModelPackage, root: Path) -> Self:
         """The packages, with the graph found in the clone in which the line has run.
 
         Args:
@@ -75,6 +75,12 @@ class Pair:
         made = Compressed.model_validate(now.metrics()["compression"]).variants
         file = next((variant.file for variant in made if variant.name == chosen), None)
         return cls(then, now, root / COMPRESSED / file if file else None, same_choice=False)
+
+    @property
+    def choices(self) -> str:
+        """That another variant was chosen, as a sentence; nothing where the same was."""
+        chosen, again = self.then.provenance.chosen, self.now.provenance.chosen
+        return "" if self.same_choice else f"{again} was chosen, by latency; {chosen} is compared."
 
 
 def compare(pair: Pair) -> tuple[Part, ...]:
@@ -94,10 +100,32 @@ def _part(pair: Pair, name: str) -> Part:
     then, now = pair.then.folder / name, pair.now.folder / name
     if not (then.is_file() and now.is_file()):
         which = "registered package" if now.is_file() else "package that was made again"
-        return Part(name=name, outcome="different", detail=f"The {which} has none.")
+        return _different(name, f"The {which} has none.")
     if file_sha256(then) == file_sha256(now):
-        return Part(name=name, outcome="identical", detail="")
+        return _identical(name)
     return COMPARED.get(name, _unnamed)(pair, name)
+
+
+def _identical(name: str, detail: str = "") -> Part:
+    return Part(name=name, outcome="identical", detail=detail)
+
+
+def _different(name: str, detail: str) -> Part:
+    return Part(name=name, outcome="different", detail=detail)
+
+
+def _bounded(name: str, difference: float, bound: float, detail: str) -> Part:
+    """Within bounds or not; what is no number is not."""
+    outcome: Outcome = "within bounds" if difference <= bound else "different"
+    return Part(name=name, outcome=outcome, detail=detail, difference=difference, bound=bound)
+
+
+def _unnamed(pair: Pair, name: str) -> Part:
+    return Part(name=name, outcome="not compared", detail=UNNAMED)
+
+
+def _text(pair: Pair, name: str) -> Part:
+    return _different(name, "It must be the same, byte for byte.")
 
 
 def _lock(pair: Pair, name: str) -> Part:
@@ -116,125 +144,124 @@ def _outputs(lock: Path) -> dict[str, str]:
     return {out["path"]: out["md5"] for stage in stages for out in stage.get("outs", [])}
 
 
-def _unnamed(pair: Pair, name: str) -> Part:
-    return Part(name=name, outcome="not compared", detail=UNNAMED)
-
-
-def _text(pair: Pair, name: str) -> Part:
-    return Part(name=name, outcome="different", detail="It must be the same, byte for byte.")
-
-
-def _bounded(name: str, difference: float, bound: float, detail: str) -> Part:
-    """Within bounds or not; what is no number is not."""
-    outcome: Outcome = "within bounds" if difference <= bound else "different"
-    return Part(name=name, outcome=outcome, detail=detail, difference=difference, bound=bound)
-
-
 def _weights(pair: Pair, name: str) -> Part:
     then, now = (load_file(package.folder / name) for package in (pair.then, pair.now))
-    unlike = _other_shape(then, now)
-    if unlike:
-        return Part(name=name, outcome="different", detail=unlike)
-    values, others = (np.concatenate([one[key].ravel().astype(np.float64) for key in then]) for one in (then, now))
-    apart = float(np.linalg.norm(others - values) / np.linalg.norm(values))
-    largest = float(np.abs(others - values).max())
-    return _bounded(name, apart, WEIGHTS_BOUND, f"They are {apart:.2g} of their length apart, one by {largest:.2g}.")
-
-
-def _other_shape(then: Tensors, now: Tensors) -> str | None:
-    """What two sets of tensors cannot be compared for, as a sentence."""
-    shapes, others = ({name: (array.shape, array.dtype) for name, array in one.items()} for one in (then, now))
-    unlike = sorted(name for name in shapes.keys() | others.keys() if shapes.get(name) != others.get(name))
-    return f"Tensors of other shapes: {', '.join(unlike[:5])}." if unlike else None
+    if unlike := other_shapes(then, now):
+        return _different(name, f"Tensors of other shapes: {', '.join(unlike)}.")
+    apart, largest = tensors_apart(then, now)
+    return _bounded(
+        name, apart, WEIGHTS_BOUND, f"They are {apart:.2g} of their length apart, one value by {largest:.2g}."
+    )
 
 
 def _graph(pair: Pair, name: str) -> Part:
     """Both graphs are asked here and now about the golden batch of then."""
-    chosen, golden = pair.then.provenance.chosen, pair.then.golden.inputs
     if pair.graph is None:
-        return Part(name=name, outcome="different", detail=f"The variant {chosen}, chosen then, could not be made.")
-    choice = "" if pair.same_choice else f" {pair.now.provenance.chosen} was chosen, by latency; {chosen} is compared."
+        return _different(name, _unmade(pair))
     if file_sha256(pair.graph) == file_sha256(pair.then.graph):
-        return Part(name=name, outcome="identical", detail=choice.strip())
-    then, now = (answers(open_graph(graph), golden) for graph in (pair.then.graph, pair.graph))
+        return _identical(name, pair.choices)
+    then, now = (answers(open_graph(graph), pair.then.golden.inputs) for graph in (pair.then.graph, pair.graph))
     if then.shape != now.shape:
-        return Part(name=name, outcome="different", detail="Its answers have another width.")
-    largest = float(np.abs(then - now).max())
-    detail = f"Its answers to the golden batch are up to {largest:.2g} apart{_agreement(pair, then, now)}.{choice}"
-    return _bounded(name, largest, pair.then.signature.golden_tolerance, detail)
+        return _different(name, "Its answers have another width.")
+    apart, same = answers_apart(then, now), (then.argmax(axis=1) == now.argmax(axis=1)).sum()
+    classes = isinstance(pair.then.signature.target, ClassTarget)
+    agreement = f", with the same class on {same} of {len(then)}" if classes else ""
+    detail = f"Its answers to the golden batch are {apart:.2g} apart{agreement}. {pair.choices}"
+    return _bounded(name, apart, _error(pair.then), detail.strip())
 
 
-def _agreement(pair: Pair, then: NDArray[Any], now: NDArray[Any]) -> str:
-    if not isinstance(pair.then.signature.target, ClassTarget):
-        return ""
-    return f", with the same class on {(then.argmax(axis=1) == now.argmax(axis=1)).sum()} of {len(then)}"
+def _unmade(pair: Pair) -> str:
+    return f"The variant {pair.then.provenance.chosen}, chosen then, could not be made."
+
+
+def _error(package: ModelPackage) -> float:
+    """How far the answers of then may be from the truth on average, on the golden batch; no less than the tolerance.
+
+    Of classes it is the share that a model of this accuracy has wrong in so few samples, at the upper end of its 95 %
+    interval; of values the mean absolute error on the test split.
+    """
+    measured, samples = package.metrics()["variants"][package.provenance.chosen], len(package.golden.inputs)
+    if measured["kind"] == "classes":
+        error = 1 - wilson_interval(round(measured["accuracy"] * samples), samples)[0]
+    else:
+        error = float(measured["mae"])
+    return max(error, package.signature.golden_tolerance)
 
 
 def _golden(pair: Pair, name: str) -> Part:
     if not np.array_equal(pair.then.golden.inputs, pair.now.golden.inputs):
-        return Part(name=name, outcome="different", detail="It holds other samples.")
-    return _follows(name, "The same samples; its answers follow from the graph.")
-
-
-def _follows(name: str, detail: str) -> Part:
-    """A file whose other values are those of another one, which is compared."""
-    return Part(name=name, outcome="within bounds", detail=detail)
+        return _different(name, "It holds other samples.")
+    return _following(pair, name, "The same samples; its answers follow from the graph.")
 
 
 def _reference(pair: Pair, name: str) -> Part:
     then, now = (load_file(package.folder / name)["summaries"] for package in (pair.then, pair.now))
     if then.shape != now.shape:
-        return Part(name=name, outcome="different", detail="It describes other samples.")
-    apart = _relative(then.astype(np.float64), now.astype(np.float64))
-    return _bounded(name, apart, NUMBER_BOUND, f"Its samples are {apart:.2g} apart; the rest follows from the graph.")
+        return _different(name, "It describes other samples.")
+    apart = relative(then, now)
+    detail = f"Its samples are {apart:.2g} apart; the rest follows from the graph."
+    samples = _bounded(name, apart, NUMBER_BOUND, detail)
+    return samples if samples.outcome == "different" else _following(pair, name, detail)
 
 
-def _relative(then: NDArray[np.float64], now: NDArray[np.float64]) -> float:
-    """The largest difference, each over the larger of the two."""
-    apart, size = np.abs(then - now), np.maximum(np.abs(then), np.abs(now))
-    return float(np.divide(apart, size, out=apart, where=size > 0).max(initial=0.0))
+def _following(pair: Pair, name: str, detail: str) -> Part:
+    """A file that differs in what follows from the graph, which is compared itself."""
+    if pair.same_choice:
+        return Part(name=name, outcome="within bounds", detail=detail)
+    return Part(name=name, outcome="not compared", detail=f"{detail} {_of_another(pair)}")
 
 
-def _document(pair: Pair, name: str) -> Part:
-    return _numbers(name, *(read_json(package.folder / name) for package in (pair.then, pair.now)))
+def _of_another(pair: Pair) -> str:
+    return f"It is of {pair.now.provenance.chosen}, which was chosen now."
 
 
-def _numbers(name: str, then: Any, now: Any) -> Part:
-    """Two JSON documents that may differ in the last digits of numbers."""
-    (floats, exact), (other_floats, other_exact) = (_leaves_of(document) for document in (then, now))
-    unlike = {place for place, _ in exact.items() ^ other_exact.items()} | (floats.keys() ^ other_floats.keys())
+def _profile(pair: Pair, name: str) -> Part:
+    return _document(name, *(read_json(package.folder / name) for package in (pair.then, pair.now)))
+
+
+def _signature(pair: Pair, name: str) -> Part:
+    """Another variant may give other features: how many is left out where another was chosen."""
+    then, now = (read_json(package.folder / name) for package in (pair.then, pair.now))
+    if pair.same_choice:
+        return _document(name, then, now)
+    if {**then, "features": None} == {**now, "features": None}:
+        return Part(name=name, outcome="not compared", detail=_of_another(pair))
+    return _document(name, {**then, "features": None}, {**now, "features": None})
+
+
+def _document(name: str, then: Any, now: Any) -> Part:
+    unlike, apart = documents_apart(then, now)
     if unlike:
-        return Part(name=name, outcome="different", detail=f"It differs in {', '.join(sorted(unlike)[:5])}.")
-    apart = _relative(*(np.array([one[place] for place in floats]) for one in (floats, other_floats)))
+        return _different(name, f"It differs in {', '.join(unlike)}.")
     return _bounded(name, apart, NUMBER_BOUND, f"Its numbers are up to {apart:.2g} apart, each over its size.")
 
 
-def _leaves_of(document: Any) -> tuple[dict[str, float], dict[str, Any]]:
-    """The floats of a JSON document by their places, and its other values by theirs."""
-    leaves = dict(_leaves(document))
-    floats = {place: value for place, value in leaves.items() if isinstance(value, float)}
-    return floats, {place: value for place, value in leaves.items() if place not in floats}
-
-
-def _leaves(value: Any, place: str = "") -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict | list):
-        items = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in items:
-            yield from _leaves(inner, f"{place}.{key}".lstrip("."))
-    else:
-        yield place, value
-
-
 def _metrics(pair: Pair, name: str) -> Part:
-    """The measures of the variant that was chosen then, of the baseline, and against the champion; no latencies."""
+    """The measures of the variant that was chosen then, of the baseline and of the champion; no latencies."""
     chosen = pair.then.provenance.chosen
     then, now = pair.then.metrics(), pair.now.metrics()
     if chosen not in now["variants"]:
-        return Part(name=name, outcome="different", detail=f"The variant {chosen}, chosen then, could not be made.")
+        return _different(name, _unmade(pair))
     measures = then["variants"][chosen], now["variants"][chosen]
-    if measures[0] == measures[1] and (then["baseline"], then["champion"]) == (now["baseline"], now["champion"]):
-        return Part(name=name, outcome="identical", detail="Every measure but for latencies and memory.")
+    others = ("baseline", "champion") if pair.same_choice else ("baseline",)
+    if measures[0] == measures[1] and all(then[other] == now[other] for other in others):
+        return _identical(name, f"Every measure but for latencies and memory. {pair.choices}".strip())
+    for other in ("baseline", "champion"):
+        if unlike := _unlike(other, then[other], now[other]):
+            return _different(name, unlike)
     return _bounded(name, *_score(*measures))
+
+
+def _unlike(title: str, then: dict[str, Any] | None, now: dict[str, Any] | None) -> str | None:
+    """What is another one now of a model that was measured beside ours: itself, or its score."""
+    if then is None or now is None or any(then.get(word) != now.get(word) for word in ("name", "version", "kind")):
+        return None if then == now else f"The {title} is another one."
+    if "score" not in then:  # it could not be asked
+        return None
+    (low, high), score, again = then["interval"], then["score"], now["score"]
+    if low <= again <= high:
+        return None
+    return f"The {title}'s score is {again:.4f}; it was {score:.4f}, with a 95 % interval from {low:.4f} to {high:.4f}."
 
 
 def _score(then: dict[str, Any], now: dict[str, Any]) -> tuple[float, float, str]:
@@ -252,8 +279,8 @@ COMPARED: dict[str, Callable[[Pair, str], Part]] = {
     GOLDEN: _golden,
     REFERENCE: _reference,
     METRICS: _metrics,
-    PROFILE: _document,
-    SIGNATURE_FILE: _document,
+    PROFILE: _profile,
+    SIGNATURE_FILE: _signature,
     PARAMS: _text,
     TOKENIZER: _text,
     LOCK: _lock,

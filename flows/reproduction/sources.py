@@ -24,9 +24,14 @@ from components.settings import Settings
 from flows.graph import Changes, File, Graph, open_graph
 from flows.reproduction.commands import DVC, output_of, succeeds
 from flows.reproduction.origin import Origin
-from flows.why import REFRESHED
+from flows.why import GATHERED, REFRESHED
 
 CODE = "components"
+OF_THEN = {
+    REFRESHED: "it is compared with the champion of then",
+    GATHERED: "it is trained on what people had said until then",
+}
+"""Stages that ask the outside world, which has moved on."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,7 @@ def find_sources(origin: Origin, workspace: Path) -> Sources:
         lost = {stage.name: _lost(origin, stage.name, graph) for stage in graph.stages}
         stages = tuple(stage.name for stage in graph.stages)
     restored = {stage: f"{', '.join(paths)} has changed since" for stage, paths in lost.items() if paths}
-    restored |= {stage: "it is compared with the champion of then" for stage in stages if stage == REFRESHED}
+    restored |= {stage: reason for stage, reason in OF_THEN.items() if stage in stages}
     missing = tuple(stage for stage in restored if not succeeds(*DVC, "pull", stage, folder=Path()))
     return Sources(stages, restored, missing)
 

@@ -3,9 +3,12 @@
 import asyncio
 import sys
 
+from rich.console import Console
+
 from components.errors import TunesmithError
 from components.settings import load_settings
 from flows.stack.parts import parts_of
+from flows.stack.report import Progress
 from flows.stack.site import site_of
 from flows.stack.supervisor import Supervisor
 
@@ -14,7 +17,7 @@ def main() -> None:
     """Keeps the parts that are named on the command line until it is ended."""
     try:
         site = site_of(load_settings(), frozenset(sys.argv[1:]))
-        supervisor = Supervisor(site, parts_of(site), lambda state: None)
+        supervisor = Supervisor(site, parts_of(site), Progress(Console(), stamped=True).saw)
         supervisor.announce()
         asyncio.run(supervisor.run())
     except TunesmithError as error:

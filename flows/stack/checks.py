@@ -3,7 +3,8 @@
 import os
 import shutil
 import socket
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 
 import psutil
 
@@ -11,6 +12,9 @@ from components.errors import SettingsError
 from flows.stack.part import Part, Port
 from flows.stack.process import LEASH
 from flows.stack.site import Site
+
+LEAST_BYTES = 200 * 2**20
+"""That must be free for the database of a new stack and its logs."""
 
 
 def require_startable(site: Site, parts: Iterable[Part]) -> None:
@@ -20,10 +24,11 @@ def require_startable(site: Site, parts: Iterable[Part]) -> None:
         SettingsError: something is; the message names everything.
     """
     known = list(parts)
-    faults = [*_leash(), *_overridden(site)]
+    faults = [*_leash(), *_overridden(site), *_full(site)]
     for part in known:
         faults += part.missing()
-        faults += [_taken(port) for port in part.ports if not _free(port)]
+        faults += [fault for port in part.ports if (fault := _unusable(port))]
+    faults += _wanted_twice(known)
     if faults:
         what = "\n".join(f"  {fault}." for fault in dict.fromkeys(faults))
         raise SettingsError(f"The stack cannot start; nothing was started:\n{what}\n--without leaves parts out.")
@@ -31,6 +36,14 @@ def require_startable(site: Site, parts: Iterable[Part]) -> None:
 
 def _leash() -> list[str]:
     return [] if shutil.which(LEASH) else [f"{LEASH} is not on the PATH: apt-get install util-linux"]
+
+
+def _full(site: Site) -> list[str]:
+    """A database that finds no room ends, again and again."""
+    free = shutil.disk_usage(site.home).free
+    if free >= LEAST_BYTES:
+        return []
+    return [f"{site.home} has room for {free // 2**20} MB, and {LEAST_BYTES // 2**20} are needed at least: make room"]
 
 
 def _overridden(site: Site) -> list[str]:
@@ -43,24 +56,41 @@ def _overridden(site: Site) -> list[str]:
     ]
 
 
-def _free(port: Port) -> bool:
+def _wanted_twice(parts: Iterable[Part]) -> Iterator[str]:
+    """Two parts cannot have one port, though nobody has it yet."""
+    ports = [port for part in parts for port in part.ports]
+    for number, uses in Counter(port.number for port in ports).items():
+        if uses > 1:
+            settings = " and ".join(port.setting for port in ports if port.number == number)
+            yield f"port {number} is wanted twice: {settings} must differ"
+
+
+def _unusable(port: Port) -> str | None:
+    """Why a port cannot be bound; None: it can."""
     try:
         family, _, _, _, address = socket.getaddrinfo(port.host, port.number, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-    except OSError:
-        return False
-    return True
+    except OSError as error:
+        return _taken(port, error)
+    return None
 
 
-def _taken(port: Port) -> str:
+def _taken(port: Port, error: OSError) -> str:
     """Who has a port, and how another one is chosen."""
     found = [one for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN]
     holder = next((one for one in found if one.laddr.port == port.number), None)
     remedy = f"stop it, or set {port.setting}"
     if holder is None:
-        return f"{port.host}:{port.number} cannot be bound: set {port.setting}"
+        return f"{port.host}:{port.number} cannot be bound ({error.strerror}): set {port.setting}, or its host"
     if holder.pid is None:
         return f"port {port.number} is taken by a process of another user: {remedy}"
-    return f"port {port.number} is taken by process {holder.pid} ({psutil.Process(holder.pid).name()}): {remedy}"
+    return f"port {port.number} is taken by process {holder.pid} ({_name(holder.pid)}): {remedy}"
+
+
+def _name(process: int) -> str:
+    try:
+        return str(psutil.Process(process).name())
+    except psutil.Error:
+        return "it has just ended"

@@ -19,7 +19,7 @@ from components.settings import Settings
 from flows.stack.checks import require_startable
 from flows.stack.greeting import greet
 from flows.stack.leftovers import end_leftovers
-from flows.stack.logs import SUPERVISOR
+from flows.stack.logs import SUPERVISOR, last_lines
 from flows.stack.parts import names_without, parts_of
 from flows.stack.report import Progress
 from flows.stack.site import Site, scratch_of, site_of
@@ -38,15 +38,16 @@ def up(settings: Settings, left_out: Sequence[str], console: Console) -> None:
         WorkspaceBusy: a stack runs here already.
         ServingError: a part does not come up; everything was stopped again.
     """
-    progress = Progress(console)
-    with starting(settings, left_out) as site:
-        supervisor = _leave_behind(site)
-        _until_announced(supervisor, site)
+    supervisor: subprocess.Popen[bytes] | None = None
     try:
-        state = _follow(supervisor, site, progress)
+        with starting(settings, left_out) as site:
+            supervisor = _leave_behind(site)
+            _until_announced(supervisor, site)
+        state = _follow(supervisor, site, Progress(console))
     except KeyboardInterrupt:
-        supervisor.terminate()
-        supervisor.wait()
+        if supervisor is not None:
+            supervisor.terminate()
+            supervisor.wait()
         raise
     if state is None or state.phase != "up":
         raise ServingError(_why(site, state))
@@ -130,8 +131,12 @@ def _follow(supervisor: subprocess.Popen[bytes], site: Site, progress: Progress)
 
 def _why(site: Site, state: StackState | None) -> str:
     log = site.home / "logs" / f"{SUPERVISOR}.log"
-    said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    reason = (state and state.fault) or (said[-1] if said else "the supervisor was ended")
+    ended = f"its supervisor was ended; {log} has what it said"
+    if state is None:  # it did not get as far as that
+        said = last_lines(log, 1)
+        reason = said[0] if said else ended
+    else:
+        reason = state.fault or ended
     return f"The stack did not come up, and nothing of it runs: {reason}"
 
 
@@ -174,7 +179,8 @@ def down(settings: Settings, console: Console) -> None:
         console.print(f"Its supervisor was gone; ended {', '.join(left)}." if left else "No stack runs here.")
         return
     try:
-        os.kill(state.process, signal.SIGTERM)
+        with contextlib.suppress(ProcessLookupError):  # it has ended just now
+            os.kill(state.process, signal.SIGTERM)
     except PermissionError:
         raise ServingError(f"The supervisor (process {state.process}) is another user's, who can stop it.") from None
     progress, until = Progress(console, events=("stopped",)), time.monotonic() + FAREWELL_SECONDS

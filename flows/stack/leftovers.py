@@ -1,9 +1,10 @@
 """What a stack leaves whose supervisor was killed: parts that are still ending, and what they had started."""
 
 import time
+from pathlib import Path
 
-from components.processes import start_ticks
-from flows.stack.process import end_session, session_members
+from components.processes import boot, start_ticks
+from flows.stack.process import end_all, members
 from flows.stack.state import PartState, StackState
 
 PATIENCE_SECONDS = 15.0
@@ -16,16 +17,17 @@ def end_leftovers(state: StackState) -> list[str]:
     Returns:
         The names of the parts of which something was left.
     """
-    sessions = {part.name: part.process for part in state.parts if part.process is not None and _may_be_left(part)}
-    left = [name for name, session in sessions.items() if session_members(session)]
+    traces = {part.name: (_session(part, state), Path(part.log)) for part in state.parts}
+    left = [name for name, trace in traces.items() if members(*trace)]
     until = time.monotonic() + PATIENCE_SECONDS
-    while any(session_members(sessions[name]) for name in left) and time.monotonic() < until:
+    while any(members(*traces[name]) for name in left) and time.monotonic() < until:
         time.sleep(0.2)
     for name in left:
-        end_session(sessions[name])
+        end_all(*traces[name])
     return left
 
 
-def _may_be_left(part: PartState) -> bool:
-    """Whether the number of a part's session can still mean it: not where another process has got it since."""
-    return part.process is not None and start_ticks(part.process) in (None, part.started)
+def _session(part: PartState, state: StackState) -> int | None:
+    """The session of a part; None: another process may have got its number since."""
+    ours = part.process is not None and start_ticks(part.process) in (None, part.started)
+    return part.process if ours and state.boot == boot() else None

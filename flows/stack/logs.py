@@ -1,5 +1,8 @@
 """What the parts have written, and what they write."""
 
+import contextlib
+import os
+import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,6 +13,8 @@ from components.errors import SettingsError
 GLANCE_SECONDS = 0.3
 SUPERVISOR = "stack"
 """Name of the supervisor's own log."""
+LONGEST_BYTES = 50 * 2**20
+"""A log that is longer becomes ``<part>.log.1``, and a new one begins."""
 
 Listener = Callable[[str, str], None]
 
@@ -35,6 +40,27 @@ def log_files(home: Path, names: Sequence[str], part: str | None) -> dict[str, P
     return found
 
 
+def last_lines(log: Path, lines: int) -> list[str]:
+    """The last lines of a log; none where somebody has taken it away."""
+    try:
+        with log.open("rb") as file:
+            return [_text(line) for line in deque(filter(bytes.strip, file), maxlen=lines)]
+    except OSError:
+        return []
+
+
+def shorten(log: Path) -> None:
+    """Begins a log anew when it has become long; who writes it goes on: to its end, wherever that is.
+
+    Where the disk is too full to keep what it held, that is lost, and its place is free again.
+    """
+    with contextlib.suppress(OSError):  # somebody has taken it away, say, which is no reason to end anything
+        if log.stat().st_size > LONGEST_BYTES:
+            with contextlib.suppress(OSError):
+                shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)
+
+
 def show_last(files: dict[str, Path], lines: int, listener: Listener) -> dict[str, int]:
     """Gives the last lines of each log, and how far each was read, in bytes."""
     positions = {}
@@ -56,9 +82,13 @@ def follow(files: dict[str, Path], positions: dict[str, int], listener: Listener
 
 
 def _show_new(name: str, path: Path, position: int, listener: Listener) -> int:
-    if path.stat().st_size < position:  # it was begun anew
-        position = 0
-    with path.open("rb") as log:
+    try:
+        log = path.open("rb")
+    except FileNotFoundError:  # it was put aside, and the part has not begun a new one yet
+        return 0
+    with log:
+        if log.seek(0, os.SEEK_END) < position:  # it was begun anew
+            position = 0
         log.seek(position)
         for line in log:
             if not line.endswith(b"\n"):  # the rest of it follows

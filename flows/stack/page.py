@@ -4,6 +4,7 @@ from pathlib import Path
 
 from components.files import write_text
 from components.page.environment import page_environment
+from flows.endings import read_endings
 from flows.stack.state import StackState
 
 FOLDER = Path("stack") / "page"
@@ -15,7 +16,8 @@ WORDS = {"starts": "It is starting", "stops": "It is stopping", "ended": "It has
 def write_page(state: StackState, home: Path) -> None:
     """Writes ``stack/page/index.html`` of a home folder."""
     template = page_environment("flows.stack").get_template(TEMPLATE)
-    write_text(home / FOLDER / "index.html", template.render(stack=state, headline=_headline(state), home=home))
+    page = template.render(stack=state, headline=_headline(state), home=home, flows=read_endings(home))
+    write_text(home / FOLDER / "index.html", page)
 
 
 def _headline(state: StackState) -> str:

@@ -1,6 +1,7 @@
 """The processes of a part: started so that none outlives the supervisor, and ended with all that they started.
 
-Every part is a session of its own, so that what it started is known also when it has died itself.
+Every part is a session of its own and has a mark in its environment, so that what it started is known also when it has
+died itself: PostgreSQL overwrites its environment, and Prefect begins a session for each run of a flow.
 """
 
 import asyncio
@@ -8,6 +9,7 @@ import contextlib
 import os
 import pwd
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -18,6 +20,9 @@ from flows.stack.part import Part
 
 FAREWELL_SECONDS = 25.0
 """How long a part may take to end in good order."""
+MARK = "TUNESMITH_STACK_LOG"
+"""Variable of everything that a part starts: the part's log, which no other part has."""
+ROUNDS = 3
 LEASH = "setpriv"
 """Program that lets the kernel end a part with its supervisor; of util-linux."""
 
@@ -46,7 +51,7 @@ async def start(part: Part, log: Path) -> asyncio.subprocess.Process:
             stdout=output,
             stderr=output,
             cwd=part.folder,
-            env=_environment(part),
+            env=composed(part.environment) | {MARK: str(log)},
             start_new_session=True,
         )
 
@@ -56,19 +61,20 @@ def _joined(leash: list[str], user: list[str]) -> list[str]:
     return [LEASH, *user[1:-1], *leash[1:]] if user else leash
 
 
-def _environment(part: Part) -> dict[str, str]:
-    changed: dict[str, str | None] = {**TELEMETRY_OFF, "PYTHONUNBUFFERED": "1", **part.environment}
+def composed(more: Mapping[str, str | None]) -> dict[str, str]:
+    """The environment of a program of the stack; None takes a variable away."""
+    changed: dict[str, str | None] = {**TELEMETRY_OFF, "PYTHONUNBUFFERED": "1", **more}
     return {name: value for name, value in (os.environ | changed).items() if value is not None}
 
 
-async def stop(process: asyncio.subprocess.Process, how: signal.Signals) -> None:
+async def stop(process: asyncio.subprocess.Process, how: signal.Signals, log: Path) -> None:
     """Ends a part: asks it to, and kills what is left of it after a while."""
     family = _family(process.pid)
     with contextlib.suppress(ProcessLookupError):
         process.send_signal(how)
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(process.wait(), FAREWELL_SECONDS)
-    end_session(process.pid)
+    end_all(process.pid, log)
     for one in family:
         with contextlib.suppress(psutil.Error):
             one.kill()
@@ -82,21 +88,33 @@ def _family(process: int) -> list[psutil.Process]:
     return []
 
 
-def session_members(session: int) -> list[int]:
-    """The numbers of the processes of a session, also where the one is gone that it is named after."""
-    found = []
-    for process in psutil.pids():
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            if os.getsid(process) == session and start_ticks(process) is not None:
-                found.append(process)
-    return found
+def members(session: int | None, log: Path) -> list[int]:
+    """The processes of a part and of what it started, also where it has died itself.
+
+    Args:
+        session: that it was, by the number of its process; None: of that nobody knows any more whose it is.
+        log: of the part.
+    """
+    mark = f"{MARK}={log}".encode()
+    return [one for one in psutil.pids() if _belongs(one, session, mark) and start_ticks(one) is not None]
 
 
-def end_session(session: int) -> None:
-    """Kills every process of a session."""
-    for process in session_members(session):
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.kill(process, signal.SIGKILL)
+def _belongs(process: int, session: int | None, mark: bytes) -> bool:
+    with contextlib.suppress(OSError):  # it has just ended, or is another user's
+        if os.getsid(process) == session:
+            return True
+        return mark in Path(f"/proc/{process}/environ").read_bytes().split(b"\0")
+    return False
+
+
+def end_all(session: int | None, log: Path) -> None:
+    """Kills every process of a part and of what it started, and those that they start meanwhile."""
+    for _ in range(ROUNDS):
+        for process in (found := members(session, log)):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(process, signal.SIGKILL)
+        if not found:
+            return
 
 
 def memory(process: int) -> int:

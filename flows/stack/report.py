@@ -1,5 +1,6 @@
 """What a person sees of the stack: a line for each thing that happens to a part, and a table of all."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -20,10 +21,11 @@ class Progress:
     Args:
         console: to print on.
         events: conditions that are told when a part comes into them.
+        stamped: whether a line begins with the time, as in a log.
     """
 
-    def __init__(self, console: Console, events: tuple[Condition, ...] = EVENTS) -> None:
-        self._console, self._events = console, events
+    def __init__(self, console: Console, events: tuple[Condition, ...] = EVENTS, *, stamped: bool = False) -> None:
+        self._console, self._events, self._stamped = console, events, stamped
         self._told: dict[str, tuple[str, int]] = {}
         self._status: Status | None = None
 
@@ -32,7 +34,8 @@ class Progress:
         for part in state.parts if state.phase in ("starts", "up") else reversed(state.parts):
             now = (part.condition, part.restarts)
             if part.condition in self._events and self._told.get(part.name) != now:
-                self._console.print(_line(part), soft_wrap=True)
+                stamp = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} " if self._stamped else ""
+                self._console.print(Text(stamp) + _line(part), soft_wrap=True)
                 self._told[part.name] = now
         self._wait_for([part.name for part in state.parts if part.condition in ("starts", "stops")], state.phase)
 
@@ -49,8 +52,8 @@ def _line(part: PartState) -> Text:
     after = f" after {part.seconds:.1f} s" if part.condition == "healthy" and part.seconds is not None else ""
     word = Text(f"{part.condition}{after}", style=STYLES.get(part.condition, ""))
     word.pad_right(22 - len(word))
-    where = (part.address or "") if part.condition == "healthy" else (part.fault or "")
-    return Text.assemble(f"{part.name:<12} ", word, f" {where}")
+    more = {"healthy": part.address, "restarts": part.ended, "failed": part.fault}.get(part.condition)
+    return Text.assemble(f"{part.name:<12} ", word, f" {more or ''}")
 
 
 def as_json(state: StackState) -> dict[str, Any]:
@@ -76,6 +79,9 @@ def print_stack(state: StackState, console: Console) -> None:
             part.address or "",
         )
     console.print(table)
+    for part in state.parts:
+        if part.ended and part.condition != "failed":
+            console.print(Text(f"{part.name} was started again: before that, it {part.ended}."), soft_wrap=True)
     for fault in [state.fault, *(part.fault for part in state.parts)]:
         if fault:
             console.print(Text(fault), soft_wrap=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Literal
 
 from components.contracts import Record
-from components.processes import start_ticks
+from components.processes import boot, start_ticks
 
 FILE = Path("stack") / "state.json"
 """In the home folder."""
 
 Condition = Literal["waits", "starts", "healthy", "silent", "restarts", "failed", "stops", "stopped"]
-"""``silent``: it lives and does not answer; ``restarts``: it died and is started again; ``failed``: not any more."""
+"""``silent``: it lives and does not answer; ``restarts``: it is started again; ``failed``: it is not any more."""
 
 
 class PartState(Record):
@@ -28,6 +28,8 @@ class PartState(Record):
     seconds: float | None = None
     """From its beginning to its first answer."""
     restarts: int = 0
+    ended: str | None = None
+    """How its last life ended, in words that follow its name; None: it is the first."""
     address: str | None = None
     log: str
     fault: str | None = None
@@ -41,8 +43,10 @@ class StackState(Record):
     """Of the supervisor."""
     started: int
     """When that began, in clock ticks since the machine did."""
+    boot: str
+    """Run of the machine in which that was: after the next, other processes have these numbers."""
     since: str
-    """The same in UTC, ISO 8601."""
+    """When the supervisor began, in UTC, ISO 8601."""
     phase: Literal["starts", "up", "stops", "ended"]
     fault: str | None = None
     """Why it did not come up, as a sentence."""
@@ -51,7 +55,7 @@ class StackState(Record):
 
     def alive(self) -> bool:
         """Whether the supervisor is there."""
-        return start_ticks(self.process) == self.started
+        return self.boot == boot() and start_ticks(self.process) == self.started
 
     def healthy(self) -> bool:
         """Whether everything is as it should be."""

@@ -1,15 +1,17 @@
 """The process that keeps all parts: starts them in their order, and stops them in the reverse one."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from components.errors import TunesmithError
-from components.processes import start_ticks
+from components.processes import boot, start_ticks
 from components.running_stack import FILE as RUNNING
 from components.running_stack import RunningStack
 from flows.stack.keeper import Keeper
@@ -19,7 +21,10 @@ from flows.stack.site import Site
 from flows.stack.state import FILE, StackState
 
 Listener = Callable[[StackState], None]
-ENDINGS = (signal.SIGTERM, signal.SIGINT)
+ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""Signals that end it in good order; the last one says that the terminal is gone."""
+REFRESH_SECONDS = 30.0
+"""So old may be what the page says of runs."""
 
 
 class Supervisor:
@@ -40,6 +45,7 @@ class Supervisor:
         self.state = StackState(
             process=os.getpid(),
             started=start_ticks(os.getpid()) or 0,
+            boot=boot(),
             since=datetime.now(UTC).isoformat(timespec="seconds"),
             phase="starts",
             parts=tuple(keeper.state for keeper in self._keepers.values()),
@@ -56,7 +62,7 @@ class Supervisor:
         for ending in ENDINGS:
             asyncio.get_running_loop().add_signal_handler(ending, asked.set)
         tasks = [asyncio.create_task(keeper.keep(self._needs(keeper))) for keeper in self._keepers.values()]
-        tasks.append(asyncio.create_task(self._come_up()))
+        tasks += [asyncio.create_task(self._come_up()), asyncio.create_task(self._refresh())]
         try:
             await self._until(asked, tasks)
         finally:
@@ -72,6 +78,12 @@ class Supervisor:
         for keeper in self._keepers.values():
             await keeper.well.wait()
         self._become(phase="up")
+
+    async def _refresh(self) -> None:
+        """Lets the page tell of runs that have ended: no part changes by that."""
+        while True:
+            await asyncio.sleep(REFRESH_SECONDS)
+            self._changed()
 
     async def _until(self, asked: asyncio.Event, tasks: Sequence[asyncio.Task[None]]) -> None:
         stopping = asyncio.create_task(asked.wait())
@@ -106,9 +118,13 @@ class Supervisor:
 
     def _become(self, **changes: object) -> None:
         self.state = self.state.model_copy(update=changes)
-        self.state.write(self._site.home / FILE)
-        write_page(self.state, self._site.home)
-        self._listener(self.state)
+        try:
+            self.state.write(self._site.home / FILE)
+            write_page(self.state, self._site.home)
+            self._listener(self.state)
+        except OSError as error:  # the disk is full, or the terminal gone: no reason to end what runs
+            with contextlib.suppress(OSError):
+                print(f"What became of the stack cannot be told: {error}.", file=sys.stderr, flush=True)
 
 
 def _told(error: BaseException) -> str:

@@ -35,6 +35,7 @@ def test_help_loads_nothing_heavy_and_names_every_command(tmp_path: Path) -> Non
         "promote",
         "rollback",
         "history",
+        "reproduce",
         "gate",
         "serve",
         "keys",

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,20 @@ def test_what_is_neither_here_nor_in_the_cache_is_refused(
         require_restored(origin, shelf.settings, clone, Sources(sources.stages, sources.restored, ("ingest",)))
 
 
+def test_what_only_a_remote_has_is_restored_by_the_settings_of_this_machine(
+    origin: Origin, shelf: Shelf, workspace: Path, tmp_path: Path
+) -> None:
+    dvc("remote", "add", "--local", "--default", "backup", str(tmp_path / "backup"))
+    dvc("push")
+    shutil.rmtree(workspace / "data/pictures")
+    shutil.rmtree(workspace / ".dvc/cache")
+    clone = check_out(origin, shelf.settings, tmp_path / "clone")
+    sources = found(origin, shelf, workspace, clone)
+    assert set(sources.restored) == {"champion", "ingest"}
+    assert sources.missing == ()
+    assert (clone / "data/ingested/table").read_text() == "one"
+
+
 def test_data_that_dvc_tracks_come_from_its_cache(
     origin: Origin, shelf: Shelf, workspace: Path, tmp_path: Path
 ) -> None:
@@ -150,6 +165,7 @@ def test_data_that_dvc_tracks_come_from_its_cache(
         ("components/ingest/run.py", "# code", "# other code", "components/ingest was another"),
         ("dvc.yaml", "cat data/pictures/*", "cat data/pictures/1*", "the command of ingest was another"),
         ("params.yaml", "seed: 7", "seed: 8", "the parameter seed was another"),
+        ("dvc.yaml", "  train:", "  more: {cmd: echo}\n  train:", "the graph (it has no stage more) was another"),
     ],
 )
 def test_code_that_the_commit_does_not_have_is_refused(
@@ -238,3 +254,12 @@ def test_files_that_are_there_are_not_replaced(tmp_path: Path) -> None:
     link_missing(source / "a", tmp_path / "one")
     assert (tmp_path / "one").read_text() == "source"
     link_missing(tmp_path / "nothing", target)
+
+
+def test_files_of_another_file_system_are_copied(tmp_path: Path) -> None:
+    if not (memory := Path("/dev/shm")).is_dir() or memory.stat().st_dev == tmp_path.stat().st_dev:  # noqa: S108
+        pytest.skip("there is no other file system here")
+    with tempfile.TemporaryDirectory(dir=memory) as folder:
+        (Path(folder) / "a").write_text("there")
+        link_missing(Path(folder), tmp_path / "here")
+    assert (tmp_path / "here/a").read_text() == "there"

@@ -4,6 +4,8 @@ import json
 import os
 import stat
 import subprocess
+import sys
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
@@ -15,14 +17,15 @@ from rich.console import Console
 
 from components.api_keys import digest, make_key, read_keys
 from components.errors import ServingError, SettingsError
+from components.params import load_params
 from components.running_stack import DECIDED, FILE, RunningStack
 from components.settings import Settings, export_environment, is_loopback, load_settings
 from flows.ports import LOOPBACK
 from flows.stack.greeting import greet
 from flows.stack.part import in_order
-from flows.stack.parts import PARTS, deployments, names_without, parts_of, postgres, prometheus
+from flows.stack.parts import PARTS, deployments, mlflow, names_without, parts_of, postgres, prometheus
 from flows.stack.passwords import kept_secret
-from flows.stack.site import load_stack_settings, reached
+from flows.stack.site import USER, load_stack_settings, reached
 from tests.flows.stacks import site, small_part
 from tests.shelf import Shelf
 
@@ -114,6 +117,52 @@ def test_a_secret_is_made_once_and_its_owner_s_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / "keys" / "one").stat().st_mode) == 0o600
 
 
+def test_a_secret_that_is_none_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "one"
+    kept_secret(file)
+    file.chmod(0o640)
+    with pytest.raises(SettingsError, match="one can be read by other users, so it is no secret: delete it"):
+        kept_secret(file)
+    file.chmod(0o600)
+    file.write_text("\n")
+    with pytest.raises(SettingsError, match="one is empty, so nobody would be asked for it: delete it"):
+        kept_secret(file)
+
+
+def test_a_user_that_mlflow_has_made_gets_the_password_of_the_configuration(tmp_path: Path) -> None:
+    pytest.importorskip("flask_wtf", reason="mlflow[auth] is not installed")
+    from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
+
+    database = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    store = SqlAlchemyStore()
+    store.init_db(database)
+    configuration = tmp_path / "mlflow.ini"
+    variables = os.environ | {"MLFLOW_AUTH_CONFIG_PATH": str(configuration)}
+
+    def configure(password: str) -> None:
+        text = mlflow.AUTHENTICATION.format(database=database, user=USER, password=password)
+        configuration.write_text(text)
+        subprocess.run([sys.executable, "-m", "flows.stack.mlflow_login"], env=variables, check=True)
+
+    configure("the first of them")
+    assert not store.has_user(USER), "MLflow makes it, as an administrator"
+    store.create_user(USER, "the first of them", is_admin=True)
+    configure("the second of them")
+    assert store.authenticate_user(USER, "the second of them")
+    assert not store.authenticate_user(USER, "the first of them")
+    assert store.get_user(USER).is_admin
+
+
+def test_only_pages_of_prefect_itself_may_ask_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def origins() -> str | None:
+        return parts_of(site(tmp_path, "prefect", prefect_port=4300))[0].environment[name]
+
+    name = "PREFECT_SERVER_CORS_ALLOWED_ORIGINS"
+    assert origins() == "http://127.0.0.1:4300,http://localhost:4300"
+    monkeypatch.setenv(name, "https://prefect.example.org")
+    assert origins() == "https://prefect.example.org"
+
+
 @pytest.fixture
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
     """No settings in the environment, which is put back afterwards."""
@@ -158,6 +207,8 @@ def test_a_stack_that_is_gone_says_nothing(clean: None, tmp_path: Path) -> None:
     assert Settings(home=tmp_path).tracking_uri is None
     RunningStack(os.getpid(), stack.started, stack.places).write(tmp_path)
     assert Settings(home=tmp_path).tracking_uri is None, "another process has got its number"
+    replace(here(tmp_path, tracking_uri="http://127.0.0.1:5001"), boot="another").write(tmp_path)
+    assert Settings(home=tmp_path).tracking_uri is None, "the machine was started anew, and numbers are given again"
 
 
 def test_a_process_tree_keeps_what_it_found_first(clean: None, tmp_path: Path) -> None:
@@ -205,7 +256,7 @@ def test_the_deployments_are_well_while_they_ask_for_work(tmp_path: Path, monkey
 
     class Prefect(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            assert self.path == "/api/deployments/name/retrain/retrain"
+            assert self.path == f"/api/deployments/name/retrain/{load_params().name}"
             self.send_response(200 if polled else 404)
             self.end_headers()
             self.wfile.write(json.dumps({"last_polled": polled[-1] if polled else None}).encode())
@@ -216,15 +267,21 @@ def test_the_deployments_are_well_while_they_ask_for_work(tmp_path: Path, monkey
     server = HTTPServer((LOOPBACK, 0), Prefect)
     Thread(target=server.serve_forever, daemon=True).start()
     part = deployments.part(site(tmp_path, "prefect", "deployments", prefect_port=server.server_port))
+    address = Settings(home=tmp_path, prefect_api_url=f"http://{LOOPBACK}:{server.server_port}/api")
+    of_another = deployments.part(site(tmp_path, "deployments", settings=address))
     now = datetime.now(UTC)
     part.prepare()
     assert not part.healthy(), "Prefect does not know it"
     for moment, well in ((None, False), (now - timedelta(seconds=5), False), (now + timedelta(seconds=1), True)):
         polled.append(moment and moment.isoformat())
         assert part.healthy() == well, f"it asked at {moment}"
+    assert of_another.healthy()
     server.shutdown()
     server.server_close()
     assert not part.healthy(), "Prefect does not answer"
+    assert of_another.healthy(), "a server that is elsewhere may be away, and the process goes on asking"
+    of_another.prepare()
+    assert not of_another.healthy(), "but it must have been there"
 
 
 def test_postgres_needs_its_passwords_and_a_passable_folder(tmp_path: Path) -> None:

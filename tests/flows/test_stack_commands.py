@@ -2,14 +2,20 @@
 
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from components.processes import start_ticks
 from components.running_stack import FILE as RUNNING
+from flows.stack.process import MARK
+from flows.stack.state import FILE as STATE
 from tests.flows.stacks import ONLY_PAGE, Workspace, wait_for, workspace
 from tests.flows.toy import heeding_interrupts
 
@@ -55,7 +61,11 @@ def test_a_killed_part_is_told_and_logs_are_shown(small: Workspace) -> None:
     first = small.process_of("page")
     os.kill(first, signal.SIGKILL)
     wait_for(lambda: small.condition_of("page") == "healthy" and small.process_of("page") != first, "its restart")
-    assert json.loads(small.tunesmith("ps", "--json").stdout)["parts"][0]["restarts"] == 1
+    (part,) = json.loads(small.tunesmith("ps", "--json").stdout)["parts"]
+    assert (part["restarts"], part["ended"]) == (1, "was killed by signal 9")
+    assert "page was started again: before that, it was killed by signal 9." in small.tunesmith("ps").stdout
+    told = small.tunesmith("logs", "stack").stdout
+    assert re.search(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d page +restarts +was killed by signal 9$", told), told
 
     with (small.home / "logs" / "page.log").open("a") as log:
         log.write("one\ntwo\n")
@@ -84,6 +94,10 @@ def test_logs_are_followed(small: Workspace) -> None:
     assert following.stdout.readline() == "half a line\n"
     log.write_text("new\n")
     assert following.stdout.readline() == "new\n", "it was begun anew"
+    log.rename(log.with_suffix(".log.1"))  # as the next start does
+    time.sleep(1)
+    log.write_text("of the next start\n")
+    assert following.stdout.readline() == "of the next start\n"
     following.send_signal(signal.SIGINT)
     assert following.communicate(timeout=20)[0] == ""
     assert following.returncode == 0
@@ -123,6 +137,43 @@ def test_parts_die_with_a_killed_supervisor_and_the_next_start_works(small: Work
     assert small.tunesmith("ps").returncode == 1
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     assert small.condition_of("page") == "healthy"
+
+
+def test_leftovers_of_another_run_of_the_machine_are_not_taken_for_ours(small: Workspace) -> None:
+    """After a start of the machine the numbers of the file are those of somebody else."""
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
+    assert small.tunesmith("down").returncode == 0
+    stranger = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"], start_new_session=True)
+    ended = small.state()
+    part = ended.parts[0].model_copy(update={"process": stranger.pid, "started": start_ticks(stranger.pid)})
+    ours = {"process": 2**22, "phase": "up", "parts": (part,)}
+    ended.model_copy(update={**ours, "boot": "another"}).write(small.home / STATE)
+    assert small.tunesmith("down").stdout == "No stack runs here.\n"
+    assert stranger.poll() is None
+    ended.model_copy(update=ours).write(small.home / STATE)
+    assert small.tunesmith("down").stdout == "Its supervisor was gone; ended page.\n"
+    assert stranger.wait(timeout=20) == -signal.SIGKILL
+
+
+def test_what_a_part_began_in_a_session_of_its_own_is_ended_after_a_killed_supervisor(small: Workspace) -> None:
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
+    marked = os.environ | {MARK: str(small.home / "logs" / "page.log")}
+    run = subprocess.Popen(["sleep", "60"], env=marked, start_new_session=True)
+    os.kill(small.state().process, signal.SIGKILL)
+    wait_for(lambda: small.processes() == [], "the end of its parts", 20)
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
+    assert run.wait(timeout=5) == -signal.SIGKILL
+
+
+def test_a_stack_whose_own_file_is_damaged_can_be_stopped(small: Workspace) -> None:
+    assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
+    (small.home / RUNNING).write_text("{")
+    refused = small.tunesmith("history")
+    assert (refused.returncode, "stop it with 'tunesmith down'" in refused.stderr) == (1, True)
+    assert small.tunesmith("ps").returncode == 0
+    assert small.tunesmith("down").returncode == 0
+    assert small.processes() == []
+    assert small.tunesmith("history").returncode == 0
 
 
 def test_two_at_once_and_one_of_them_wins(small: Workspace) -> None:

@@ -19,6 +19,7 @@ from components.settings import Settings
 from flows.stack.parts import PARTS, parts_of
 from tests.flows.stacks import Workspace, site, wait_for, workspace
 from tests.flows.toy import environment
+from tests.object_storage import BUCKET, SECRET_KEY, object_storage
 from tests.shelf import Shelf
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -42,7 +43,7 @@ def require(folder: Path, *names: str, **more: object) -> None:
 @pytest.fixture
 def whole(tmp_path: Path) -> Iterator[Workspace]:
     require(tmp_path, *PARTS)
-    with workspace(**QUIET) as made:
+    with workspace(TUNESMITH_WORKERS="2", **QUIET) as made:
         yield made
 
 
@@ -116,8 +117,9 @@ def test_the_whole_stack(whole: Workspace) -> None:
     shelf = shelf_of(whole)
     version = shelf.promote(shelf.publish(0.0))
     wait_for(lambda: served(whole).get("version") == version, "the service serves what was registered")
+    wait_for(lambda: len(served(whole)["workers"]["states"]) == 2, "both workers have said so")
     wait_for(lambda: scraped(whole) == "1", "Prometheus has asked the service")
-    assert "TunesmithServerDown" in asked_of_prometheus(whole, "rules").text
+    assert "TunesmithServerSilent" in asked_of_prometheus(whole, "rules").text
 
     for name in ("mlflow", "postgres", "prefect", "ray", "service", "deployments"):
         os.kill(whole.process_of(name), signal.SIGKILL)
@@ -170,9 +172,9 @@ def asked_of_prometheus(line: Workspace, question: str, **more: str) -> httpx.Re
 
 def test_what_is_exposed_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
     require(tmp_path, "postgres", "mlflow", "prefect", host="10.0.0.5")
-    everywhere = "0.0.0.0"  # noqa: S104
+    everywhere, left_out = "0.0.0.0", ("--without", "ray,prometheus,page")  # noqa: S104
     with workspace(TUNESMITH_STACK_HOST=everywhere, **QUIET) as line:
-        up = line.tunesmith("up", "--without", "deployments,ray,service,prometheus,page")
+        up = line.tunesmith("up", *left_out)
         assert (up.returncode, up.stderr) == (0, "")
         assert "MLflow and Prefect ask for the user tunesmith; the password is in" in up.stdout
         mlflow, prefect = (line.variables[f"TUNESMITH_STACK_{name}_PORT"] for name in ("MLFLOW", "PREFECT"))
@@ -192,3 +194,37 @@ def test_what_is_exposed_lets_nobody_in_without_the_password(tmp_path: Path) -> 
         shown = line.tunesmith("status", "--json").stdout
         assert login[1] not in shown
         assert f"http://127.0.0.1:{mlflow}" in shown
+
+        for name in ("mlflow", "prefect"):  # what asks them complains, in its log
+            os.kill(line.process_of(name), signal.SIGKILL)
+        wait_for(lambda: {one["restarts"] for one in states(line).values()} >= {1}, "they are started again")
+        wait_for(lambda: all_healthy(line), "everything is healthy again", 120)
+        require_no_secret_outside(line)
+
+        assert line.tunesmith("down").returncode == 0
+        (line.home / "keys" / "stack.password").unlink()
+        assert line.tunesmith("up", *left_out).returncode == 0
+        other = ("tunesmith", (line.home / "keys" / "stack.password").read_text())
+        for address in questions:
+            assert httpx.get(address, auth=login).status_code == 401, "the password that was given away"
+            assert httpx.get(address, auth=other).status_code == 200
+        assert line.tunesmith("history", "--json").returncode == 0
+
+
+def test_files_of_mlflow_lie_in_object_storage(tmp_path: Path) -> None:
+    place = f"s3://{BUCKET}/mlflow"
+    require(tmp_path, "postgres", "mlflow", artifacts=place)
+    with object_storage(tmp_path / "s3") as storage:
+        keys = storage.credentials | {"MLFLOW_S3_ENDPOINT_URL": storage.endpoint}
+        with workspace(TUNESMITH_STACK_ARTIFACTS=place, **keys, **QUIET) as line:
+            up = line.tunesmith("up", "--without", "prefect,deployments,ray,service,prometheus,page")
+            assert (up.returncode, up.stderr) == (0, "")
+            shelf = shelf_of(line)
+            version = shelf.publish(0.0)
+            assert any(name.endswith("/manifest.json") for name in storage.names("mlflow/"))
+            assert not list((line.home / "artifacts").rglob("manifest.json"))
+            shelf.registry.download(version, tmp_path / "again")
+            assert (tmp_path / "again/manifest.json").is_file()
+            require_no_secret_outside(line)
+            logs = [file.read_text(errors="replace") for file in (line.home / "logs").glob("*.log*")]
+            assert not any(SECRET_KEY in text for text in logs)

@@ -14,7 +14,7 @@ from tests.places import REPOSITORY
 STAGE = """
 import sys, time
 from pathlib import Path
-from components.errors import DataError
+from components.errors import DataError, RegistryError
 from components.stage import run_stage
 
 
@@ -25,6 +25,8 @@ def run(params, settings):
     if Path(f"{name}.fail").exists():
         Path(f"{name}.fail").rename(f"{name}.failed")
         raise DataError("row 7 has no label.\\nGive it one.")
+    if Path(f"{name}.away").exists():
+        raise RegistryError("The registry is away.")
     if Path(f"{name}.crash").exists():
         raise ValueError("nobody foresaw this")
     if Path(f"{name}.full").exists():

@@ -44,10 +44,10 @@ class Promoted:
         return found
 
     @contextlib.contextmanager
-    def server(self) -> Iterator[httpx.Client]:
-        """A server of the champion."""
+    def server(self, **more: str) -> Iterator[httpx.Client]:
+        """A server of the champion, with more in its environment."""
         port = free_port()
-        process = start(self.root, "serve", PYTHONPATH=str(self.root), TUNESMITH_PORT=str(port))
+        process = start(self.root, "serve", PYTHONPATH=str(self.root), TUNESMITH_PORT=str(port), **more)
         until = time.monotonic() + 120
         try:
             with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:

@@ -11,7 +11,7 @@ from tests.line.promoted import Promoted, promoted
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
-STAGES = ["fetch", "champion", "ingest", "validate", "prepare", "augment", "train", "compress", "evaluate"]
+STAGES = ["fetch", "champion", "feedback", "ingest", "validate", "prepare", "augment", "train", "compress", "evaluate"]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_why_names_what_was_changed(line: Promoted) -> None:
     edit(line.root / "params.yaml", "  epochs: 6", "  epochs: 5")
     (line.root / "components/evaluate/wording.py").open("a").write("\n# changed\n")
     why = {found["stage"]: found for found in json.loads(line.command("why", "--json"))}
-    assert [name for name, found in why.items() if found["state"] == "unchanged"] == ["fetch", "ingest"]
+    assert [name for name, found in why.items() if found["state"] == "unchanged"] == ["fetch", "feedback", "ingest"]
     assert why["train"]["state"] == "will run"
     assert why["train"]["reasons"][0]["sentence"] == "Parameter train.epochs: 6 → 5."
     assert {reason["sentence"] for reason in why["evaluate"]["reasons"]} >= {

@@ -1,14 +1,17 @@
 """MLflow's server: tracking and registry, on PostgreSQL; it hands out the files of runs and models itself."""
 
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
+from components.errors import ServingError
 from components.files import write_bytes
 from flows.stack.health import answers
 from flows.stack.part import Part, Port
 from flows.stack.parts import postgres
 from flows.stack.passwords import kept_secret
+from flows.stack.process import composed
 from flows.stack.site import USER, Site, reached
 
 NAME = "mlflow"
@@ -65,7 +68,7 @@ def _missing(site: Site) -> list[str]:
     if site.exposed:
         needed["flask_wtf"] = "Flask-WTF to ask for a password: pip install 'mlflow[auth]'"
     if (site.stack.artifacts or "").startswith("s3:"):
-        needed["boto3"] = "boto3 for S3: pip install boto3"
+        needed["boto3"] = "boto3 for S3: pip install 'tunesmith[s3]'"
     return [f"mlflow lacks {what}" for module, what in needed.items() if importlib.util.find_spec(module) is None]
 
 
@@ -76,3 +79,20 @@ def _prepare(site: Site) -> None:
             database=postgres.connection(site, NAME, DRIVER), user=USER, password=site.password
         )
         write_bytes(_configuration(site), text.encode(), mode=0o600)
+        _set_password(site)
+
+
+def _set_password(site: Site) -> None:
+    """Makes the password in the file that of MLflow's user, also where another one was in that file before.
+
+    Raises:
+        ServingError: that cannot be.
+    """
+    environment = composed(_environment(site))
+    command = [sys.executable, "-m", "flows.stack.mlflow_login"]
+    done = subprocess.run(
+        command, check=False, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+    )
+    if done.returncode != 0:
+        complaint = (done.stderr.strip() or "it said nothing").splitlines()[-1]
+        raise ServingError(f"mlflow: its password cannot be set: {complaint}")

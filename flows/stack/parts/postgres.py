@@ -126,7 +126,10 @@ def _passable(folder: Path, user: pwd.struct_passwd) -> bool:
 
 def _ready(programs: Path, port: int) -> bool:
     question = [str(programs / "pg_isready"), "-q", "-t", "3", "-h", LOOPBACK, "-p", str(port), "-U", ADMIN, "-d", NAME]
-    return subprocess.run(question, check=False, capture_output=True).returncode == 0
+    try:
+        return subprocess.run(question, check=False, capture_output=True).returncode == 0
+    except OSError:  # its programs are being replaced, or this machine has no room for another process
+        return False
 
 
 def _make_cluster(site: Site, programs: Path) -> None:

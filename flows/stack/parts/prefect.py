@@ -3,6 +3,7 @@
 import os
 import sys
 
+from flows.ports import LOOPBACK
 from flows.stack.health import answers
 from flows.stack.part import Part, Port
 from flows.stack.parts import postgres
@@ -28,8 +29,24 @@ def part(site: Site) -> Part:
             "PREFECT_API_URL": None,
             "PREFECT_HOME": str(site.home / "prefect"),
             "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{site.password}" if site.exposed else None,
-            "PREFECT_UI_API_URL": os.environ.get("PREFECT_UI_API_URL", f"{address}/api"),
+            **{name: os.environ.get(name, value) for name, value in _unless_set(address, port).items()},
         },
         ports=(Port(host, port, "TUNESMITH_STACK_PREFECT_PORT"),),
         prepare=lambda: (site.home / "prefect").mkdir(parents=True, exist_ok=True),
     )
+
+
+def _unless_set(address: str, port: int) -> dict[str, str]:
+    """What Prefect is told unless the environment says otherwise.
+
+    What a run holds of a concurrency limit is kept in its home: by default a server that is started again has forgotten
+    it, and the run is cancelled when it asks for more time. Only its own pages may ask it: by default every page of the
+    web may that a browser on this machine shows. Runs that ended 90 days ago go: the monitor alone leaves hundreds a
+    day.
+    """
+    return {
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{name}:{port}" for name in (LOOPBACK, "localhost")),
+        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        "PREFECT_UI_API_URL": f"{address}/api",
+    }

@@ -1,26 +1,31 @@
 """``tunesmith up``, ``down``, ``ps`` and ``logs``: everything on one machine."""
 
 import contextlib
+import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from flows.commands.entry import Json
 
 if TYPE_CHECKING:
     from components.settings import Settings
 
 stack = typer.Typer()
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+PANEL = "Everything on this machine"
 
 
 def _settings() -> "Settings":
+    from components.running_stack import DECIDED
     from components.settings import load_settings
     from flows.workspace import enter_root
 
     enter_root()
+    os.environ[DECIDED] = "1"  # these commands are about the stack that runs, and need none of its servers
     return load_settings()
 
 
-@stack.command()
+@stack.command(rich_help_panel=PANEL)
 def up(
     without: Annotated[str, typer.Option(help="Parts to leave out, with commas between.")] = "",
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop everything at the end.")] = False,
@@ -34,7 +39,7 @@ def up(
     (commands.run_here if foreground else commands.up)(settings, left_out, output())
 
 
-@stack.command()
+@stack.command(rich_help_panel=PANEL)
 def down() -> None:
     """Stop everything that 'tunesmith up' has started; what it holds is kept."""
     settings = _settings()
@@ -44,7 +49,7 @@ def down() -> None:
     commands.down(settings, output())
 
 
-@stack.command()
+@stack.command(rich_help_panel=PANEL)
 def ps(as_json: Json = False) -> None:
     """Show how every part of the stack is; exits with 1 unless all are healthy."""
     settings = _settings()
@@ -64,7 +69,7 @@ def ps(as_json: Json = False) -> None:
     raise typer.Exit(0 if state is not None and running and state.healthy() else 1)
 
 
-@stack.command()
+@stack.command(rich_help_panel=PANEL)
 def logs(
     part: Annotated[str | None, typer.Argument(help="A part; all of them if none is named.")] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is written from now on.")] = False,

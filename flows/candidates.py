@@ -47,7 +47,8 @@ def set_canary(settings: Settings, name: str, share: float, version: int | None)
         return f"Version {chosen} of '{name}' answers no request of its own any more."
     registry.set_tag(chosen, CANARY, f"{share:g} {datetime.now(UTC).isoformat(timespec='seconds')}")  # begun anew
     registry.set_alias(CHALLENGER, chosen)
-    return f"Version {chosen} of '{name}' answers {share:.3g} of the requests, the same callers' each time."
+    before = "".join(f" The canary of version {version} ends." for version in registry.end_canaries(but=chosen))
+    return f"Version {chosen} of '{name}' answers {share:.3g} of the requests, the same callers' each time.{before}"
 
 
 def replayed(settings: Settings, name: str, version: int | None, hours: float, console: Console) -> Replay:

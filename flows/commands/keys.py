@@ -1,20 +1,13 @@
 """``tunesmith keys``: the API keys of the server."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from flows.commands.entry import Json, enter
+
 keys = typer.Typer(help="Makes, lists and removes the API keys of the server.", no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="What the key is called: small letters, digits, hyphens.")]
-
-
-def _folder() -> Path:
-    from components.settings import load_settings
-    from flows.workspace import enter_root
-
-    enter_root()
-    return load_settings().key_folder
 
 
 @keys.command()
@@ -27,16 +20,16 @@ def add(
     """Make a key and print it, for the only time; servers know it within seconds."""
     from components.api_keys import make_key
 
-    print(make_key(_folder(), name, "admin" if admin else "predict", per_second, per_day))
+    print(make_key(enter().key_folder, name, "admin" if admin else "predict", per_second, per_day))
 
 
 @keys.command("list")
-def list_keys(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for a script.")] = False) -> None:
+def list_keys(as_json: Json = False) -> None:
     """List the keys: what they are called and may do, not what they are."""
     from components.api_keys import read_keys
     from flows.report import output, print_json, print_keys
 
-    found = read_keys(_folder())
+    found = read_keys(enter().key_folder)
     if as_json:
         print_json([key.model_dump(mode="json", exclude={"sha256"}) for key in found])
     else:
@@ -48,5 +41,5 @@ def remove(name: Name) -> None:
     """Remove a key; servers refuse it within seconds."""
     from components.api_keys import remove_key
 
-    remove_key(_folder(), name)
+    remove_key(enter().key_folder, name)
     print(f"Removed '{name}'.")

@@ -1,0 +1,38 @@
+"""What commands begin with."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from components.params import Params
+    from components.settings import Settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+def enter() -> "Settings":
+    """Goes to the root of the repository and sets what the libraries read from the environment.
+
+    Raises:
+        GraphError: there is no repository of a line here.
+        SettingsError: the environment holds settings that cannot be used.
+    """
+    from components.settings import export_environment, load_settings
+    from flows.workspace import enter_root
+
+    enter_root()
+    settings = load_settings()
+    export_environment(settings)
+    return settings
+
+
+def known_params() -> "Params":
+    """What params.yaml of the repository says.
+
+    Raises:
+        ParamsError: it cannot be used.
+    """
+    from components.params import load_params
+
+    return load_params()
