@@ -8,7 +8,7 @@ FORMATS := executorch litert
 PIN := sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d'
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-slow check bench presets formats lock
+.PHONY: help setup demo test test-slow check audit secrets manifests bench presets formats lock
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
@@ -31,17 +31,29 @@ demo: .venv/ready  ## the whole line on Fashion-MNIST: data, training, promotion
 	@$(BIN)/tunesmith demo
 
 test: .venv/ready  ## the tests, but for the slow ones
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 -m "not slow"
 
 test-slow: .venv/ready  ## the slow tests: whole lines, real clusters, trainings that are killed
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m slow
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 -m slow
 
-check: .venv/ready  ## lint, types, the layers of the design, the code blocks of the documentation
+check: .venv/ready  ## lint, types, the layers of the design, the documentation, infra/
 	@$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest tests/docs
+	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose.yaml
+	$(BIN)/hadolint infra/*.Dockerfile
+	$(BIN)/python infra/audit.py --if-reachable
+	$(BIN)/python -m pytest -m "not slow" tests/docs tests/infra
+
+audit: .venv/ready  ## known vulnerabilities of the pinned packages; asks osv.dev
+	@$(BIN)/python infra/audit.py
+
+secrets: .venv/ready  ## the passwords and keys of the containers of infra/, in .tunesmith/secrets
+	@$(BIN)/python -m flows.container_secrets
+
+manifests: .venv/ready  ## the rules of Prometheus as its operator in Kubernetes reads them
+	@$(BIN)/python infra/prometheus/manifest.py
 
 bench: .venv/ready  ## the benchmarks, as ratios in one run
 	@VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[bench]'
