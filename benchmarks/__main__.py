@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import flow, memory, nets, serving, sweeps, training
+from benchmarks import capacity, drift, flow, memory, nets, serving, sweeps, training
 from benchmarks.ratio import Ratio
 from components.contracts import REPORTS
 from components.files import write_json
@@ -20,7 +20,9 @@ BENCHMARKS = {
     "memory": memory.main,
     "sweeps": sweeps.main,
     "flow": flow.main,
+    "drift": drift.main,
     "serving": serving.main,
+    "capacity": capacity.main,
 }
 
 

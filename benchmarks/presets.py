@@ -38,9 +38,10 @@ KEPT = ROOT / REPORTS / "benchmarks" / "presets.json"
 PAGE = ROOT / "docs" / "presets.md"
 HEAD = """# The presets, measured
 
-`make presets` runs each file of `presets/` on the whole line, from the fetched data to a promoted version, in a fresh
-workspace, and writes this table. Scores are on the whole test split; the baseline is run beside the model, on the same
-samples. Behaviour is how many tests of `tests/behaviour` the promoted model passes. The times are those of one machine
+`make presets` runs params.yaml and each file of `presets/` but `digits`, which is for data of your own, on the whole
+line, from the fetched data to a promoted version, in a fresh workspace, and writes this table. Scores are on the whole
+test split; the baseline is run beside the model, on the same samples. Behaviour is how many tests of `tests/behaviour`
+the promoted model passes. The times are those of one machine
 ({processors} processors; where a training had one thread, another one ran beside it), and not of yours.
 
 {columns}
