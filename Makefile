@@ -5,6 +5,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 FORMATS := executorch litert
+LONGEST := tests/line tests/behaviour tests/flows tests/components
 PIN := sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d'
 
 .DEFAULT_GOAL := help
@@ -33,8 +34,9 @@ demo: .venv/ready  ## the whole line on Fashion-MNIST: data, training, promotion
 test: .venv/ready  ## the tests, but for the slow ones
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 -m "not slow"
 
+# What takes longest begins first, or one process would end with it alone.
 test-slow: .venv/ready  ## the slow tests: whole lines, real clusters, trainings that are killed
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 40 -m slow
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 -m slow $(LONGEST) tests
 
 check: .venv/ready  ## lint, types, the layers of the design, the documentation, infra/
 	@$(BIN)/ruff check .
@@ -44,7 +46,7 @@ check: .venv/ready  ## lint, types, the layers of the design, the documentation,
 	$(BIN)/check-jsonschema --builtin-schema vendor.compose-spec infra/compose.yaml
 	$(BIN)/hadolint infra/*.Dockerfile
 	$(BIN)/python infra/audit.py --if-reachable
-	$(BIN)/python -m pytest -m "not slow" tests/docs tests/infra
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/docs tests/infra
 
 audit: .venv/ready  ## known vulnerabilities of the pinned packages; asks osv.dev
 	@$(BIN)/python infra/audit.py

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import settings
 
 from components.registry import connect
 from components.settings import Settings
+from tests.prefect_server import make_database, serving
 from tests.shelf import Shelf, copy_of
 
 settings.register_profile("tunesmith", deadline=None)  # on a busy machine any example may take long
@@ -33,6 +35,19 @@ def empty_registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shelf(empty_registry: Path, tmp_path: Path) -> Shelf:
     """A registry of the test's own."""
     return copy_of(empty_registry, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def prefect_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of a Prefect server that has seen nothing."""
+    return make_database(tmp_path_factory.mktemp("prefect"))
+
+
+@pytest.fixture(scope="session")
+def prefect_api(prefect_database: Path) -> Iterator[str]:
+    """The API of a Prefect server that many lines may use."""
+    with serving(prefect_database.parent) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

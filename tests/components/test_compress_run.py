@@ -276,7 +276,6 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
     for variant, wanted in (
         ("1 of 4", "Round 2"),
         ("2 of 4", "epoch 2/4"),
-        ("3 of 4", "epoch 1/4"),
         ("3 of 4", "epoch 2/4"),
         ("4 of 4", "epoch 2/4"),
     ):
@@ -293,7 +292,7 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
         process.wait()
     rest, _ = start(killed).communicate(timeout=120)
     assert rest.count("It is there from before.") == 3, rest
-    assert ("".join(lines) + rest).count("Going on after step") >= 4
+    assert ("".join(lines) + rest).count("Going on after step") >= 3
     ends = [Compressed.read(root / COMPRESSED / "compressed.json") for root in roots]
     for one, other in zip(ends[0].variants, ends[1].variants, strict=True):
         assert (one.name, one.graph, one.validation_score) == (other.name, other.graph, other.validation_score)

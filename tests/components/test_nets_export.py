@@ -28,17 +28,27 @@ def test_graph_answers_as_the_network_at_any_batch_size(params: NetworkParams, i
     assert session.get_inputs()[0].shape[1:] == list(inputs.shape)
 
 
-@pytest.mark.parametrize("lengths", [(10,), (1, 4), (0, 0), (2, 7, 3)], ids=str)
-def test_attention_costs_what_the_longest_text_of_the_batch_takes(lengths: tuple[int, ...], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def transformer(tmp_path_factory: pytest.TempPathFactory) -> tuple[ServedNetwork, Path]:
+    """A network, and its graph."""
     params, inputs = NETWORKS["transformer"]
-    assert isinstance(inputs, TextInputs)
     served = ServedNetwork(build_preprocess(inputs), network(params, inputs), TARGET).eval()
+    graph = tmp_path_factory.mktemp("transformer") / "graph.onnx"
+    export_onnx(served, raw_samples(inputs, 2).numpy(), graph)
+    return served, graph
+
+
+@pytest.mark.parametrize("lengths", [(10,), (1, 4), (0, 0), (2, 7, 3)], ids=str)
+def test_attention_costs_what_the_longest_text_of_the_batch_takes(
+    lengths: tuple[int, ...], transformer: tuple[ServedNetwork, Path]
+) -> None:
+    served, graph = transformer
+    _, inputs = NETWORKS["transformer"]
+    assert isinstance(inputs, TextInputs)
     samples = raw_samples(inputs, len(lengths))
     for sample, length in zip(samples, lengths, strict=True):
         sample[:length], sample[length:] = 7, inputs.padding
     samples[:, 1] = inputs.padding  # as of a text that names the token itself
-    graph = tmp_path / "graph.onnx"
-    export_onnx(served, raw_samples(inputs, 2).numpy(), graph)
     answers, _, weights = _with_attention_weights(graph).run(None, {"inputs": samples.numpy()})
     np.testing.assert_allclose(answers, served(samples)[0].detach().numpy(), atol=1e-5)
     assert weights.shape[2:] == (max(2, *lengths),) * 2

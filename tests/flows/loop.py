@@ -13,6 +13,7 @@ from components.params import load_params
 from flows.ports import free_port
 from flows.runs import Run, Runs
 from tests.flows.toy import environment, heeding_interrupts
+from tests.prefect_server import answers, give_database
 
 EMIT = """
 import sys
@@ -36,20 +37,25 @@ def runs(root: Path) -> list[Run]:
 
 
 class Loop:
-    """A Prefect server and the process of the deployments; only events start a retraining."""
+    """A Prefect server and the process of the deployments; only events start a retraining.
 
-    def __init__(self, root: Path, **more: str) -> None:
+    Args:
+        root: of the workspace; what Prefect has kept in it is put aside.
+        database: of a server that has seen nothing.
+        more: for the environment of the two.
+    """
+
+    def __init__(self, root: Path, database: Path, **more: str) -> None:
         self.root, self.address = root, f"http://127.0.0.1:{free_port()}/api"
         port = self.address.rpartition(":")[2].removesuffix("/api")
-        home = root / ".tunesmith/prefect"
-        home.mkdir(parents=True, exist_ok=True)
+        home = give_database(database, root / ".tunesmith/prefect")
         self.environment = environment(
             TUNESMITH_PREFECT_API_URL=self.address, TUNESMITH_RETRAIN_CRON="never", TUNESMITH_SWEEP_CRON="never",
-            PREFECT_HOME=str(home), PREFECT_SERVER_ANALYTICS_ENABLED="false", **more,
+            PREFECT_HOME=str(home), PREFECT_RUNNER_POLL_FREQUENCY="1", PREFECT_SERVER_ANALYTICS_ENABLED="false", **more,
         )  # fmt: skip
         self.log = (root / "loop.log").open("wb")
         self.server = self._start("-m", "prefect", "server", "start", "--port", port, "--no-ui")
-        wait_until(self._answers, "Prefect's server answers")
+        wait_until(lambda: answers(self.address) or self._fallen(), "Prefect's server answers")
         self.begin()
 
     def begin(self) -> None:
@@ -57,12 +63,9 @@ class Loop:
         self.deployments = self._start("-m", "flows.deployments")
         wait_until(self._ready, "the deployments are there")
 
-    def _answers(self) -> bool:
+    def _fallen(self) -> bool:
         assert self.server.poll() is None, (self.root / "loop.log").read_text()
-        try:
-            return httpx.get(f"{self.address}/health", timeout=5).is_success
-        except httpx.TransportError:
-            return False
+        return False
 
     def _ready(self) -> bool:
         name = load_params(self.root / "params.yaml").name

@@ -18,6 +18,7 @@ from flows.ports import free_port
 from tests.answered import Said, answered, corrected
 from tests.flows.loop import wait_until
 from tests.flows.toy import edit, environment, make_line
+from tests.prefect_server import give_database, serving
 from tests.shelf import NAME, Shelf
 from tests.traffic import log_answers, watching
 
@@ -80,27 +81,13 @@ class Server:
     Args:
         shelf: whose champion is watched.
         root: of a workspace.
+        address: of the server's API.
     """
 
-    def __init__(self, shelf: Shelf, root: Path) -> None:
-        self._root, port = make_line(root), free_port()
+    def __init__(self, shelf: Shelf, root: Path, address: str) -> None:
+        self._root, self._address = make_line(root), address
         edit(root / "params.yaml", "retrain_on: [predictions, confidence, quality]", "retrain_on: [inputs]")
-        self._address = f"http://127.0.0.1:{port}/api"
-        self._environment = environment(
-            TUNESMITH_HOME=str(shelf.settings.home), PREFECT_HOME=str(root / "prefect"), PREFECT_API_URL=self._address,
-            PREFECT_SERVER_ANALYTICS_ENABLED="false",
-        )  # fmt: skip
-        server = [sys.executable, "-m", "prefect", "server", "start", "--no-ui", "--port", str(port)]
-        self.log = (root / "server.log").open("wb")
-        self.process = subprocess.Popen(server, env=self._environment, stdout=self.log, stderr=self.log)
-        wait_until(self._answers, "Prefect's server answers")
-
-    def _answers(self) -> bool:
-        assert self.process.poll() is None
-        try:
-            return httpx.get(f"{self._address}/health", timeout=5).is_success
-        except httpx.TransportError:
-            return False
+        self._environment = environment(TUNESMITH_HOME=str(shelf.settings.home), PREFECT_API_URL=address)
 
     def look(self) -> None:
         """Runs the flow."""
@@ -115,12 +102,9 @@ class Server:
 
 
 @pytest.fixture
-def server(shelf: Shelf, tmp_path: Path) -> Iterator[Server]:
-    made = Server(shelf, tmp_path / "line")
-    yield made
-    made.process.terminate()
-    made.process.wait(60)
-    made.log.close()
+def server(shelf: Shelf, tmp_path: Path, prefect_database: Path) -> Iterator[Server]:
+    with serving(give_database(prefect_database, tmp_path / "prefect")) as address:
+        yield Server(shelf, tmp_path / "line", address)
 
 
 @pytest.mark.slow

@@ -26,8 +26,8 @@ WAIT = timedelta(minutes=5)
 
 
 @pytest.fixture
-def loop(tmp_path: Path) -> Iterator[Loop]:
-    made = Loop(make_line(tmp_path / "line"))
+def loop(tmp_path: Path, prefect_database: Path) -> Iterator[Loop]:
+    made = Loop(make_line(tmp_path / "line"), prefect_database)
     yield made
     made.stop()
 

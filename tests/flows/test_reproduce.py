@@ -42,7 +42,7 @@ def git(root: Path, *arguments: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def root(tmp_path_factory: pytest.TempPathFactory, prefect_api: str) -> Path:
     """A workspace whose version 1 is champion, and whose parameters and data are others since."""
     root = tmp_path_factory.mktemp("reproduce") / "workspace"
     root.mkdir()
@@ -50,7 +50,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     SMALL.prepare(root)
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "then")
-    ran = tunesmith(root, "run", "--no-promote", PYTHONPATH=str(root))
+    ran = tunesmith(root, "run", "--no-promote", PYTHONPATH=str(root), TUNESMITH_PREFECT_API_URL=prefect_api)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     promoted = tunesmith(root, "promote", "1", "--reason", "for the test", PYTHONPATH=str(root))
     assert promoted.returncode == 0, promoted.stdout + promoted.stderr

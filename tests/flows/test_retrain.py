@@ -7,8 +7,6 @@ import contextlib
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,9 +16,9 @@ import httpx
 import psutil
 import pytest
 
-from flows.ports import free_port
 from flows.runs import Run, Runs
-from tests.flows.toy import begun, edit, environment, start, tunesmith
+from tests.flows.toy import begun, edit, start, tunesmith
+from tests.prefect_server import give_database
 
 pytestmark = pytest.mark.slow
 
@@ -70,32 +68,10 @@ def nothing_left(new_line: Path) -> Iterator[None]:
     assert processes_in(new_line) == []
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Prefect server that all runs may use: it is the slowest part of a short one."""
-    home, port = tmp_path_factory.mktemp("prefect"), free_port()
-    more = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    place = ["--host", "127.0.0.1", "--port", str(port), "--no-ui"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", *place],
-        env=environment(**more),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    address = f"http://127.0.0.1:{port}/api"
-    try:
-        wait_until(lambda: _healthy(address), 180)
-        yield address
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _healthy(address: str) -> bool:
-    with contextlib.suppress(httpx.TransportError):
-        return httpx.get(f"{address}/health").is_success
-    return False
+@pytest.fixture
+def own_database(new_line: Path, prefect_database: Path) -> None:
+    """Spares the server that a run starts by itself the making of its database."""
+    give_database(prefect_database, new_line / ".tunesmith/prefect")
 
 
 def test_a_failed_stage_stops_the_line_and_the_next_run_goes_on_from_there(new_line: Path, nothing_left: None) -> None:
@@ -144,6 +120,7 @@ def test_a_failed_stage_stops_the_line_and_the_next_run_goes_on_from_there(new_l
     assert "model made its output" in artifacts["model"]
 
 
+@pytest.mark.usefixtures("own_database")
 def test_killed_and_started_again(new_line: Path, nothing_left: None) -> None:
     (new_line / "model.wait").touch()
     killed = start(new_line, "run")
@@ -164,11 +141,11 @@ def test_killed_and_started_again(new_line: Path, nothing_left: None) -> None:
     assert ends == ["CRASHED", "FAILED"], "the killed run got an end"
 
 
-def test_only_what_changed_runs_and_the_champion_is_asked_again(line: Path, server: str) -> None:
+def test_only_what_changed_runs_and_the_champion_is_asked_again(line: Path, prefect_api: str) -> None:
     before = begun(line)
     edit(line / "params.yaml", "  epochs: 6", "  epochs: 7")
     (line / "score.crash").touch()
-    failed = tunesmith(line, "run", TUNESMITH_PREFECT_API_URL=server)
+    failed = tunesmith(line, "run", TUNESMITH_PREFECT_API_URL=prefect_api)
     assert failed.stderr == (
         "score: it ended with an error that it does not explain: ValueError: nobody foresaw this\n"
         "Its whole output is in .tunesmith/logs/score.log.\n"
@@ -179,7 +156,7 @@ def test_only_what_changed_runs_and_the_champion_is_asked_again(line: Path, serv
 
     edit(line / "params.yaml", "  epochs: 7", "  epochs: 6")
     (line / "champion.fail").touch()
-    tunesmith(line, "run", "--retries", "1", TUNESMITH_PREFECT_API_URL=server)
+    tunesmith(line, "run", "--retries", "1", TUNESMITH_PREFECT_API_URL=prefect_api)
     assert begun(line)[len(before) + 3 :] == ["champion", "champion"], "a failed stage is tried again when asked for"
     assert states(line) == {
         "source": "unchanged",
@@ -191,14 +168,14 @@ def test_only_what_changed_runs_and_the_champion_is_asked_again(line: Path, serv
         "promote": "not reached",
     }, "DVC had kept what came of these inputs"
     assert (line / "data/model/value").read_text() == "model 6"
-    flows = httpx.post(f"{server}/flow_runs/filter", json={}).json()
+    flows = httpx.post(f"{prefect_api}/flow_runs/filter", json={}).json()
     assert [flow["state_type"] for flow in flows] == ["FAILED", "FAILED"]
     assert not (line / ".tunesmith/prefect/prefect.db").exists(), "no server of its own beside the one of the settings"
 
 
-def test_interrupted_by_the_user(new_line: Path, server: str, nothing_left: None) -> None:
+def test_interrupted_by_the_user(new_line: Path, prefect_api: str, nothing_left: None) -> None:
     (new_line / "model.wait").touch()
-    stopped = start(new_line, "run", "--retries", "3", TUNESMITH_PREFECT_API_URL=server)
+    stopped = start(new_line, "run", "--retries", "3", TUNESMITH_PREFECT_API_URL=prefect_api)
     wait_until(lambda: "model" in begun(new_line))
     stopped.send_signal(signal.SIGINT)
     output, _ = stopped.communicate(timeout=60)
@@ -209,12 +186,12 @@ def test_interrupted_by_the_user(new_line: Path, server: str, nothing_left: None
     assert begun(new_line).count("model") == 1, "a stage that was stopped is not tried again"
 
 
-def test_two_runs_at_once(new_line: Path, server: str, nothing_left: None) -> None:
+def test_two_runs_at_once(new_line: Path, prefect_api: str, nothing_left: None) -> None:
     for stage in ("source", "champion"):
         (new_line / f"{stage}.wait").touch()
-    first = start(new_line, "run", TUNESMITH_PREFECT_API_URL=server)
+    first = start(new_line, "run", TUNESMITH_PREFECT_API_URL=prefect_api)
     wait_until(lambda: len(begun(new_line)) == 2)  # side by side, since neither reads from the other
-    second = tunesmith(new_line, "run", TUNESMITH_PREFECT_API_URL=server)
+    second = tunesmith(new_line, "run", TUNESMITH_PREFECT_API_URL=prefect_api)
     assert second.returncode == 1
     assert second.stderr.startswith(f"Another run (process {first.pid}, since ")
     first.send_signal(signal.SIGTERM)

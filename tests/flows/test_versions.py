@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
@@ -18,6 +19,7 @@ from components.shadow import shadow_columns, shadow_folder
 from flows.versions import promote_by_gate, promote_by_hand
 from tests.flows.toy import environment
 from tests.places import REPOSITORY
+from tests.prefect_server import give_database
 from tests.shelf import NAME, Shelf
 
 TOLD = (
@@ -86,7 +88,8 @@ def test_a_person_who_promotes_is_told_too(shadowed: Settings) -> None:
 
 
 @pytest.mark.slow
-def test_the_step_of_the_flow_keeps_it_as_its_artifact(shadowed: Settings) -> None:
+def test_the_step_of_the_flow_keeps_it_as_its_artifact(shadowed: Settings, prefect_database: Path) -> None:
+    give_database(prefect_database, shadowed.home / "prefect")
     command = [sys.executable, "-c", STEP, decision().model_dump_json()]
     variables = environment(TUNESMITH_HOME=str(shadowed.home), PYTHONPATH=str(REPOSITORY))
     done = subprocess.run(command, env=variables, cwd=shadowed.home, check=False, capture_output=True, text=True)

@@ -81,10 +81,11 @@ def _ready(client: httpx.Client) -> bool:
     return False
 
 
-def promoted(kind: Kind, folder: Path) -> Promoted:
+def promoted(kind: Kind, folder: Path, prefect_api: str | None = None) -> Promoted:
     """Runs the line of a kind in a clone below the folder, or waits for who does, or finds that it was run.
 
-    So all tests of a session ask one training, in whichever process they are.
+    So all tests of a session ask one training, in whichever process they are. Without the API of a Prefect server the
+    line starts its own, as a new user's does.
     """
     root, outcome = folder / kind.name, folder / f"{kind.name}.json"
     with FileLock(folder / f"{kind.name}.lock"):
@@ -92,7 +93,8 @@ def promoted(kind: Kind, folder: Path) -> Promoted:
             root.mkdir()
             clone(root)
             kind.prepare(root)
-            done = tunesmith(root, "run", "--json", PYTHONPATH=str(root))
+            more = {"TUNESMITH_PREFECT_API_URL": prefect_api} if prefect_api else {}
+            done = tunesmith(root, "run", "--json", PYTHONPATH=str(root), **more)
             write_json(outcome, {"code": done.returncode, "stdout": done.stdout, "stderr": done.stderr})
     ran = read_json(outcome)
     assert ran["code"] == 0, ran["stdout"] + ran["stderr"]

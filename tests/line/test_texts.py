@@ -13,8 +13,8 @@ QUESTIONS = 40
 
 
 @pytest.fixture(scope="module")
-def line(shared_folder: Path) -> Promoted:
-    return promoted(TEXTS, shared_folder)
+def line(shared_folder: Path, prefect_api: str) -> Promoted:
+    return promoted(TEXTS, shared_folder, prefect_api)
 
 
 def test_a_table_of_texts_becomes_a_promoted_model(line: Promoted) -> None:

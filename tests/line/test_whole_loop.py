@@ -80,14 +80,20 @@ def ended(root: Path, after: int, reason: str) -> Run:
 
 
 @pytest.fixture
-def line(tmp_path: Path) -> Promoted:
-    return promoted(SMALL, tmp_path)
+def line(tmp_path: Path, prefect_api: str) -> Promoted:
+    return promoted(SMALL, tmp_path, prefect_api)
 
 
 @pytest.fixture
-def loop(line: Promoted) -> Iterator[Loop]:
+def loop(line: Promoted, prefect_database: Path) -> Iterator[Loop]:
     """To be started when the traffic has changed."""
-    made = Loop(line.root, PYTHONPATH=str(line.root), TUNESMITH_MONITOR_SECONDS="20", TUNESMITH_RETRAIN_LABELS="500")
+    made = Loop(
+        line.root,
+        prefect_database,
+        PYTHONPATH=str(line.root),
+        TUNESMITH_MONITOR_SECONDS="20",
+        TUNESMITH_RETRAIN_LABELS="500",
+    )
     yield made
     made.stop()
 

@@ -23,9 +23,9 @@ from tests.shelf import NAME, Shelf, answers
 SAMPLE = np.ascontiguousarray(digits().inputs[:3])
 
 
-def following(shelf: Shelf, **more: float) -> Follower:
+def following(shelf: Shelf, patience: float = 60.0) -> Follower:
     registry = open_registry(shelf.settings, NAME)
-    return follower_of(registry, shelf.settings, shelf.settings.home / "server", **more)
+    return follower_of(registry, shelf.settings, shelf.settings.home / "server", patience=patience)
 
 
 def sealed(shelf: Shelf, folder: Path) -> int:
