@@ -8,8 +8,11 @@ import pytest
 
 from tests.infra.compose import COMPOSE, FILE, SERVICES, make_secrets
 
-ASKED = re.compile(rf"(?<![\w.-])({'|'.join(SERVICES)}):\d+")
-"""The name of a service with a port behind it, be it in a URL, in the address of a database or by itself."""
+ASKED = re.compile(rf"(?<![\w.-])({'|'.join(SERVICES)}):\d+(?![\w@-])")
+"""The name of a service with a port behind it, be it in a URL, in the address of a database or by itself.
+
+Not that of a user with a password behind it, which may begin with a digit.
+"""
 
 
 @pytest.fixture(scope="module")
