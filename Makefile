@@ -5,7 +5,6 @@ SHELL := /bin/bash
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do if $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then echo $$p; break; fi; done)
 BIN := .venv/bin
 FORMATS := executorch litert
-LONGEST := tests/line tests/behaviour tests/flows tests/components
 PIN := sed -E 's/^torch==([0-9.]+).*/torch==\1/; /^(nvidia-[a-lo-z]|nvidia-nv|nvidia-nccl|cuda-|triton)/d'
 
 .DEFAULT_GOAL := help
@@ -34,9 +33,8 @@ demo: .venv/ready  ## the whole line on Fashion-MNIST: data, training, promotion
 test: .venv/ready  ## the tests, but for the slow ones
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --durations 25 -m "not slow"
 
-# What takes longest begins first, or one process would end with it alone.
 test-slow: .venv/ready  ## the slow tests: whole lines, real clusters, trainings that are killed
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 -m slow $(LONGEST) tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 40 -m slow
 
 check: .venv/ready  ## lint, types, the layers of the design, the documentation, infra/
 	@$(BIN)/ruff check .

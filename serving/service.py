@@ -13,11 +13,13 @@ from starlette.types import Receive, Scope, Send
 from components.processes import die_with_parent
 from components.settings import load_settings
 from serving.app import build_app
+from serving.control import keep_control_private
 from serving.enlisting import server_of_this_worker
 from serving.logs import begin_logging
 from serving.measures import join_measures
 from serving.worker import Worker
 
+keep_control_private()
 app = build_app()
 
 

@@ -8,7 +8,7 @@ from hypothesis import settings
 
 from components.registry import connect
 from components.settings import Settings
-from tests.prefect_server import make_database, serving
+from tests.prefect_server import give_database, make_database, serving
 from tests.shelf import Shelf, copy_of
 
 settings.register_profile("tunesmith", deadline=None)  # on a busy machine any example may take long
@@ -21,6 +21,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="ask tests/behaviour of the champion of this workspace, in which the line has run",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that may take longest begin first: one process would end with them alone."""
+    longest: dict[Path, float] = {}
+    for item in items:
+        marker = item.get_closest_marker("timeout")
+        longest[item.path] = max(longest.get(item.path, 0.0), marker.args[0] if marker else 0.0)
+    items.sort(key=lambda item: -longest[item.path])
 
 
 @pytest.fixture(scope="session")
@@ -44,9 +53,9 @@ def prefect_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def prefect_api(prefect_database: Path) -> Iterator[str]:
+def prefect_api(prefect_database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The API of a Prefect server that many lines may use."""
-    with serving(prefect_database.parent) as address:
+    with serving(give_database(prefect_database, tmp_path_factory.mktemp("prefect") / "shared")) as address:
         yield address
 
 

@@ -4,7 +4,7 @@ import contextlib
 import shutil
 from pathlib import Path
 
-from components.sweep.record import Trial
+from components.sweep.record import Trial, best
 from components.sweep.trials import Trials
 from components.train.run import RESUME
 
@@ -12,7 +12,7 @@ from components.train.run import RESUME
 class Quota:
     """Deletes what an ended trial needs no more, and the worst of the rest where the quota is exceeded.
 
-    What running trials go on from counts, but is never deleted.
+    What running trials go on from counts, but is never deleted; nor is the best trial, however little is left for it.
 
     Attributes:
         folder: with a folder for each trial.
@@ -35,9 +35,12 @@ class Quota:
 
     def _free(self, excess: float, ended: list[Trial]) -> None:
         """Deletes the checkpoints of the worst trials, until so many bytes are free."""
+        kept = best(tuple(ended))
         for worst in sorted(ended, key=lambda each: (each.score is not None, each.score or 0.0)):
             if excess <= 0:
                 return
+            if worst.number == kept:
+                continue
             excess -= _bytes(self._of(worst))
             shutil.rmtree(self._of(worst), ignore_errors=True)
 

@@ -15,6 +15,7 @@ from components.api_keys import make_key
 from components.presence import known_servers
 from components.promote import promote
 from tests.places import REPOSITORY
+from tests.serving.listening import listening
 from tests.serving.running import environment, free_port, wait_for
 from tests.serving.test_access import bearer
 from tests.serving.test_swap import ONE
@@ -34,6 +35,7 @@ def served(shelf: Shelf, what: str, folder: Path) -> Iterator[str]:
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(lambda: is_ready(address), "the server of BentoML")
+        assert listening(process.pid) == {port}, "nobody else on the machine reaches the control of its workers"
         yield address
     finally:
         process.send_signal(signal.SIGTERM)

@@ -13,6 +13,7 @@ import pytest
 
 from serving.measures import MEMORY, PREFIX
 from tests.package_factory import digits
+from tests.serving.listening import listening
 from tests.serving.running import environment, free_port, running, wait_for
 from tests.shelf import Shelf
 
@@ -75,6 +76,11 @@ def test_killed_it_leaves_no_worker_behind(shelf: Shelf, tmp_path: Path) -> None
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
         wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), "the workers' end", 10)
+
+
+def test_nobody_else_on_the_machine_reaches_the_control_of_its_workers(shelf: Shelf, tmp_path: Path) -> None:
+    with running(shelf.settings, tmp_path) as server:
+        assert listening(server.process.pid) == {server.port}
 
 
 def test_a_taken_port_is_a_sentence(shelf: Shelf, tmp_path: Path) -> None:

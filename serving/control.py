@@ -1,0 +1,35 @@
+"""The control of BentoML's workers, kept from everybody else on the machine.
+
+Circus, by which BentoML starts its workers, obeys whoever reaches its endpoint, and one of its commands starts any
+program. BentoML opens that endpoint on a port of loopback, where every user of the machine reaches it, and where another
+program may have taken the port a moment before.
+"""
+
+import shutil
+import tempfile
+from typing import Any
+
+from bentoml._internal.utils import circus
+
+CHECK_SECONDS = 10
+"""Between two looks at the workers, as BentoML has it."""
+
+
+def keep_control_private() -> None:
+    """Lets BentoML control its workers through sockets in a folder that only the server's own user can enter."""
+    circus.create_standalone_arbiter = _private_arbiter
+
+
+def _private_arbiter(watchers: list[Any], *, threaded: bool = False, **more: Any) -> circus.Arbiter:
+    folder = tempfile.mkdtemp(
+        prefix="tunesmith-control-"
+    )  # its permissions are 0700; the name of a socket must be short
+    kind = circus.ThreadedArbiter if threaded else circus.Arbiter
+    arbiter = kind(
+        watchers,
+        endpoint=f"ipc://{folder}/control",
+        pubsub_endpoint=f"ipc://{folder}/events",
+        **{"check_delay": CHECK_SECONDS, **more},
+    )
+    arbiter.exit_stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return arbiter
