@@ -1,8 +1,8 @@
 """The control of BentoML's workers, kept from everybody else on the machine.
 
 Circus, by which BentoML starts its workers, obeys whoever reaches its endpoint, and one of its commands starts any
-program. BentoML opens that endpoint on a port of loopback, where every user of the machine reaches it, and where another
-program may have taken the port a moment before.
+program. BentoML opens that endpoint on a port of loopback, where every user of the machine reaches it, and where some
+other program may have taken the port a moment before.
 """
 
 import shutil
