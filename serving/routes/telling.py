@@ -33,25 +33,35 @@ def shown_classes(request: Request) -> int | None:
 def predictions(target: Target, answers: NDArray[np.float32], shown: int | None) -> list[dict[str, Any]]:
     """What is told of each sample; of classes the most probable ones alone, where so many are asked for."""
     match target:
-        case ClassTarget(labels=labels):
-            shares = answers.astype(np.float64).round(DECIMALS)
-            rows, best = shares.tolist(), shares.argmax(axis=1).tolist()
+        case ClassTarget(labels=labels) if shown is not None and shown < len(labels):
+            likely = _likely(answers, shown)
+            rows = _rounded(np.take_along_axis(answers, likely, axis=1))
+            named = [[labels[place] for place in places] for places in likely.tolist()]
             return [
-                {"label": labels[place], "confidence": row[place], "probabilities": probabilities}
-                for row, place, probabilities in zip(rows, best, _told(labels, shares, rows, shown), strict=True)
+                {"label": names[0], "confidence": row[0], "probabilities": dict(zip(names, row, strict=True))}
+                for names, row in zip(named, rows, strict=True)
+            ]
+        case ClassTarget(labels=labels):
+            rows, best = _rounded(answers), answers.argmax(axis=1).tolist()
+            return [
+                {"label": labels[place], "confidence": row[place], "probabilities": dict(zip(labels, row, strict=True))}
+                for row, place in zip(rows, best, strict=True)
             ]
         case ValueTarget():
             return [{"value": value, "name": target.name} for value in answers[:, 0].tolist()]
 
 
-def _told(
-    labels: tuple[str, ...], shares: NDArray[np.float64], rows: list[list[float]], shown: int | None
-) -> list[dict[str, float]]:
-    """The classes that are told of: all in their order, or the most probable ones first."""
-    if shown is None or shown >= len(labels):
-        return [dict(zip(labels, row, strict=True)) for row in rows]
-    likely = np.argsort(-shares, axis=1, kind="stable")[:, :shown].tolist()
-    return [{labels[place]: row[place] for place in places} for row, places in zip(rows, likely, strict=True)]
+def _rounded(shares: NDArray[np.float32]) -> list[list[float]]:
+    rows: list[list[float]] = shares.astype(np.float64).round(DECIMALS).tolist()
+    return rows
+
+
+def _likely(answers: NDArray[np.float32], shown: int) -> NDArray[np.intp]:
+    """The places of the most probable classes of each sample, the first of them first: (samples, shown)."""
+    if shown == 1:  # most batches are asked for their labels alone
+        best: NDArray[np.intp] = answers.argmax(axis=1, keepdims=True)
+        return best
+    return np.argsort(-answers, axis=1, kind="stable")[:, :shown]
 
 
 def answer(request: Request, served: ServedModel, content: dict[str, Any]) -> Response:
