@@ -11,6 +11,10 @@ from typing import Any
 
 from bentoml._internal.utils import circus
 
+from components.errors import SettingsError
+
+LONGEST = 107
+"""Bytes that the path of a socket may have (unix(7))."""
 CHECK_SECONDS = 10
 """Between two looks at the workers, as BentoML has it."""
 
@@ -21,9 +25,10 @@ def keep_control_private() -> None:
 
 
 def _private_arbiter(watchers: list[Any], *, threaded: bool = False, **more: Any) -> circus.Arbiter:
-    folder = tempfile.mkdtemp(
-        prefix="tunesmith-control-"
-    )  # its permissions are 0700; the name of a socket must be short
+    folder = tempfile.mkdtemp(prefix="tunesmith-control-")  # its permissions are 0700
+    if len(f"{folder}/control".encode()) > LONGEST:
+        shutil.rmtree(folder)
+        raise SettingsError(f"TMPDIR={tempfile.gettempdir()} is too long a path for a socket. Set it to a shorter one.")
     kind = circus.ThreadedArbiter if threaded else circus.Arbiter
     arbiter = kind(
         watchers,

@@ -3,22 +3,24 @@
 Augmentation works between the two steps: on what ``unpack`` gives, before ``normalise``.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
 from components.contracts import CategoricalColumn, ImageInputs, Inputs, NumericColumn, RowInputs, TextInputs
 
 
-class Preprocess(nn.Module):
+class Preprocess(nn.Module, ABC):
     """Two steps, with what was fitted on the training split; without weights."""
 
+    @abstractmethod
     def unpack(self, raw: Tensor) -> Tensor:
         """The array as it is stored -> what augmentation takes."""
-        raise NotImplementedError
 
+    @abstractmethod
     def normalise(self, unpacked: Tensor) -> Tensor:
         """What augmentation gives -> what a network takes."""
-        raise NotImplementedError
 
     def forward(self, raw: Tensor) -> Tensor:
         """Both steps."""

@@ -93,6 +93,19 @@ def test_a_taken_port_is_a_sentence(shelf: Shelf, tmp_path: Path) -> None:
     assert "Traceback" not in ended.stderr
 
 
+def test_where_no_socket_can_be_named_it_is_a_sentence(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / ("long" * 20)
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    ended = start(shelf, tmp_path, "--name", "digits")
+    assert ended.returncode == 1
+    assert f"TMPDIR={folder} is too long a path for a socket." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list(folder.iterdir()) == [], "nothing is left, also not of ONNX Runtime's telemetry"
+
+
 def test_without_a_name_it_says_how_to_give_one(shelf: Shelf, tmp_path: Path) -> None:
     ended = start(shelf, tmp_path)
     assert ended.returncode == 1
