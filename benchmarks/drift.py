@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.progress import track
 from ruamel.yaml import YAML
 from scipy import ndimage
 
@@ -37,7 +38,9 @@ from components.tasks.intervals import wilson_interval
 from components.tasks.summaries import summarise
 
 UNSEEN = 9
-WINDOWS = 1000
+WINDOWS = 20_000
+"""Without drift: the budget lets one in hundreds alarm, so fewer would not tell it apart from another one."""
+BLOCK = 1000
 TRIES = 20
 """Windows of each strength; it is found where the monitor fires in 19 of them."""
 FOUND = 0.95
@@ -72,9 +75,13 @@ class Traffic:
         self.test, self.unseen = test, unseen
         self.rng = np.random.default_rng(17)
 
+    def rows(self, count: int) -> NDArray[np.int64]:
+        """Samples of the test split, drawn without one twice: (count,)."""
+        return self.rng.permutation(len(self.test.inputs))[:count]
+
     def calm(self, count: int) -> Images:
         """Without drift."""
-        picked: Images = self.test.inputs[self.rng.permutation(len(self.test.inputs))[:count]]
+        picked: Images = self.test.inputs[self.rows(count)]
         return picked
 
     def mixed(self, others: Images, share: float, count: int) -> Images:
@@ -131,12 +138,13 @@ class Monitor:
         self._signature, self._session = package.signature, open_graph(package.graph)
         self._reference = DriftReference.load(package.folder / REFERENCE)
 
-    def firing(self, images: Images) -> set[str]:
+    def firing(self, window: Observed) -> set[str]:
         """The kinds of drift that a window shows."""
-        found = self._watched.tests.findings(self._observed(images), self._watched.thresholds)
+        found = self._watched.tests.findings(window, self._watched.thresholds)
         return {finding.kind for finding in found if finding.fires}
 
-    def _observed(self, images: Images) -> Observed:
+    def observed(self, images: Images) -> Observed:
+        """What the monitor gets to see of images that were answered."""
         answers, features = outputs(self._session, [self._signature.target.output, "features"], images)
         return Observed(
             summaries=summarise(self._signature.inputs, images),
@@ -157,11 +165,12 @@ def main() -> list[Ratio]:
             watched = watch(registry, json.loads(printed)["version"], params.monitor, Path("monitor"), params.seed)
             traffic = Traffic(LabelledArrays.load(PREPARED / "test"), _unseen())
             monitor = Monitor(watched)
-    alarms = sum(bool(monitor.firing(traffic.calm(params.monitor.window))) for _ in range(WINDOWS))
+    alarms = _alarms(monitor, traffic, params.monitor.window)
     found = list(_found(monitor, traffic, params.monitor.window))
     _show(alarms, params.monitor.rate, found)
-    write_json(REPORT, {"windows": WINDOWS, "alarms": alarms, "rate": params.monitor.rate, "found": found})
-    return _ratios(alarms, params.monitor)
+    report = {"windows": WINDOWS, "alarms": int(alarms.sum()), "most_in_a_thousand": _most(alarms)}
+    write_json(REPORT, report | {"rate": params.monitor.rate, "found": found})
+    return _ratios(int(alarms.sum()), params.monitor)
 
 
 def _leave_one_class_out(params: Path) -> None:
@@ -182,11 +191,27 @@ def _unseen() -> Images:
     return chosen
 
 
+def _alarms(monitor: Monitor, traffic: Traffic, window: int) -> NDArray[np.bool_]:
+    """Which windows without drift alarm: (WINDOWS,)."""
+    seen = monitor.observed(traffic.test.inputs)
+    windows = (traffic.rows(window) for _ in track(range(WINDOWS), "without drift"))
+    return np.array([bool(monitor.firing(_picked(seen, rows))) for rows in windows])
+
+
+def _most(alarms: NDArray[np.bool_]) -> int:
+    """Alarms in the worst block."""
+    return int(alarms.reshape(-1, BLOCK).sum(axis=1).max())
+
+
+def _picked(seen: Observed, rows: NDArray[np.int64]) -> Observed:
+    return Observed(seen.summaries[rows], seen.features[rows], seen.answers[rows], seen.classes[rows])
+
+
 def _found(monitor: Monitor, traffic: Traffic, window: int) -> Iterator[dict[str, Any]]:
     """How often each drift is found at each strength, and by what."""
     for drift in DRIFTS:
         for strength in drift.strengths:
-            fired = [monitor.firing(drift.window(traffic, strength, window)) for _ in range(TRIES)]
+            fired = [monitor.firing(monitor.observed(drift.window(traffic, strength, window))) for _ in range(TRIES)]
             kinds = Counter(kind for each in fired for kind in each)
             yield {
                 "drift": drift.name,
@@ -196,9 +221,12 @@ def _found(monitor: Monitor, traffic: Traffic, window: int) -> Iterator[dict[str
             }
 
 
-def _show(alarms: int, rate: float, found: list[dict[str, Any]]) -> None:
-    low, high = wilson_interval(alarms, WINDOWS)
-    print(f"{alarms} of {WINDOWS} windows without drift alarm (95 %: {low:.4f} to {high:.4f}); {rate:.4f} are allowed")
+def _show(alarms: NDArray[np.bool_], rate: float, found: list[dict[str, Any]]) -> None:
+    low, high = wilson_interval(int(alarms.sum()), len(alarms))
+    print(
+        f"{alarms.sum()} of {len(alarms):,} windows without drift alarm, {alarms.mean():.3%} (95 %: {low:.3%} to "
+        f"{high:.3%}; at most {_most(alarms)} of {BLOCK:,} in a row); {rate:.3%} are allowed"
+    )
     for each in found:
         kinds = ", ".join(f"{kind} {share:.0%}" for kind, share in each["kinds"].items())
         print(f"{each['drift']:45}{each['strength']:>8g}{each['found']:>8.0%}  {kinds}")
@@ -211,8 +239,8 @@ def _ratios(alarms: int, params: MonitorParams) -> list[Ratio]:
         f"({params.alarms_per_month:g} a month)"
     )
     shares = [share / params.rate for share in (low, high)]
-    name = "drift: alarms without drift, at least / those of the budget"
-    return [Ratio(name, shares[0], "≤ 1.0", (shares[0], shares[1]), note)]
+    name = "drift: alarms without drift / those of the budget"
+    return [Ratio(name, alarms / WINDOWS / params.rate, "≤ 1.0", (shares[0], shares[1]), note)]
 
 
 if __name__ == "__main__":

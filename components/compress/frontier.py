@@ -141,8 +141,8 @@ def choose(
         return fp32, f"fp32, because no compressed variant keeps the budget ({reasons})"
     best = min(allowed, key=BEST[params.objective])
     faster = fp32.latency.batch_1.p50 / best.latency.batch_1.p50
-    lost = fp32.validation_score - best.validation_score
+    gained = best.validation_score - fp32.validation_score
     return best, (
         f"{best.name}, the best by {params.objective}: {fp32.graph.bytes / best.graph.bytes:.1f} × smaller and "
-        f"{faster:.2f} × as fast as fp32, for {shown_difference(target, lost)} of validation {target.score} lost"
+        f"{faster:.2f} × as fast as fp32, at {shown_difference(target, gained)} of validation {target.score}"
     )

@@ -132,6 +132,12 @@ def test_the_objective_decides_among_the_variants_within_the_budget() -> None:
         assert choose([FP32, small, fast, good, refused], {}, section, CLASSES)[0].name == expected
 
 
+@pytest.mark.parametrize(("accuracy", "words"), [(0.896, "at -0.40 points of"), (0.905, "at +0.50 points of")])
+def test_what_the_choice_costs_or_gains_is_told_by_its_sign(accuracy: float, words: str) -> None:
+    _, why = choose([FP32, make_variant("int8", accuracy=accuracy, size=300)], {}, SECTION, CLASSES)
+    assert why.endswith(f"as fast as fp32, {words} validation accuracy")
+
+
 def test_a_dominated_variant_is_told_by_which() -> None:
     small, slow = make_variant("small", size=100), make_variant("slow", size=100, milliseconds=2.0)
     everything = [FP32, small, slow]
