@@ -38,7 +38,7 @@ from components.tasks.intervals import wilson_interval
 from components.tasks.summaries import summarise
 
 UNSEEN = 9
-WINDOWS = 20_000
+WINDOWS = 10_000
 """Without drift: the budget lets one in hundreds alarm, so fewer would not tell it apart from another one."""
 BLOCK = 1000
 TRIES = 20
