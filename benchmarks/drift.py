@@ -162,7 +162,8 @@ def main() -> list[Ratio]:
         with chdir(root):
             params, settings = load_params(), Settings()
             registry = Registry(settings, params.name)
-            watched = watch(registry, json.loads(printed)["version"], params.monitor, Path("monitor"), params.seed)
+            version = registry.version(json.loads(printed)["version"])
+            watched = watch(registry, version, params.monitor, Path("monitor"), params.seed)
             traffic = Traffic(LabelledArrays.load(PREPARED / "test"), _unseen())
             monitor = Monitor(watched)
     alarms = _alarms(monitor, traffic, params.monitor.window)

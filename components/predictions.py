@@ -34,6 +34,7 @@ def prediction_columns() -> "pa.Schema":
             "sample": pa.int32(),  # position in its request, from 0
             "time": pa.timestamp("us", "UTC"),
             "version": pa.int32(),
+            "package": pa.string(),  # digest of the version's package: registries number theirs alike
             "label": pa.string(),  # of classes
             "value": pa.float32(),  # of a number, in the target's unit
             "confidence": pa.float32(),  # largest probability
@@ -101,8 +102,13 @@ def read(
         until: UTC, left out.
         wanted: further conditions, as ``pyarrow.parquet.read_table`` has them; other rows are not loaded.
     """
-    found = tables(folder, since, until, filters=list(wanted) or None)
+    found = tables(folder, since, until, filters=list(wanted) or None, schema=columns)
     return _joined(columns, [_within(table, columns, since, until) for table in found])
+
+
+def by(package: str) -> list[tuple[str, str, object]]:
+    """The condition of rows that a version has answered, by the digest of its package."""
+    return [("package", "==", package)]
 
 
 def blocks(

@@ -33,7 +33,9 @@ def untold_windows(settings: Settings, model: str) -> list[JudgedWindow]:
     fresh = judged_windows(monitor_folder(settings, model), Told.read(file).until if file.exists() else None)
     if not fresh:
         return []
-    windows = reign_of(Registry(settings, model).champion(), fresh)
+    registry = Registry(settings, model)
+    champion = registry.champion()
+    windows = reign_of(None if champion is None else registry.version(champion).digest, fresh)
     return [
         window.model_copy(update={"raised": tuple(kind for kind in window.raised if kind in windows[-1].standing)})
         for window in windows

@@ -43,9 +43,9 @@ def sweep(applying: bool = False, patience: float = PATIENCE_SECONDS) -> Sweep:
     settings = load_settings()
     with exclusive(settings, patience):
         found = search_with(settings, [Log()])
-    create_markdown_artifact(key="sweep", markdown=verdict(found), description="What the sweep says.")
-    if applying and apply(found, None):
-        run_line(settings)
+        create_markdown_artifact(key="sweep", markdown=verdict(found), description="What the sweep says.")
+        if applying and apply(found, None):  # before a run that waits reads params.yaml
+            run_line(settings)
     return found
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from flows.runs import Runs
 RWLOCK = Path(".dvc/tmp/rwlock")
 PATIENCE_SECONDS = 3.0
 """Long enough for a command that only looks, such as ``tunesmith status``."""
+LOOK_SECONDS = 0.2
 
 
 def enter_root(start: Path | None = None) -> Path:
@@ -40,11 +42,12 @@ def exclusive(settings: Settings, patience: float = PATIENCE_SECONDS) -> Iterato
 
     Args:
         settings: of them the home folder.
-        patience: how long another run is waited for, in seconds.
+        patience: how long another run, or a DVC that was started by hand, is waited for, in seconds.
 
     Raises:
         WorkspaceBusy: another run, or DVC itself, is at work here.
     """
+    until = time.monotonic() + patience
     settings.home.mkdir(parents=True, exist_ok=True)
     lock = FileLock(settings.home.resolve() / "run.lock", is_singleton=True, thread_local=False)
     first = not lock.is_locked
@@ -54,7 +57,7 @@ def exclusive(settings: Settings, patience: float = PATIENCE_SECONDS) -> Iterato
         raise WorkspaceBusy(f"{_who(settings)} is at work in {Path.cwd()}. Wait for its end, then try again.") from None
     try:
         if first:
-            _remove_stale_locks()
+            _remove_stale_locks(until)
         yield
     finally:
         lock.release()
@@ -67,19 +70,25 @@ def _who(settings: Settings) -> str:
     return f"Another run (process {last.process}, since {last.started})"
 
 
-def _remove_stale_locks() -> None:
-    """Removes DVC's file of path locks, unless a DVC that was started by hand holds some of them.
+def _remove_stale_locks(until: float) -> None:
+    """Removes DVC's file of path locks, as soon as no DVC that was started by hand holds some of them.
 
     A killed run leaves its entries there. DVC drops those of processes that are gone, but an entry whose process id was
     given to another process, as always happens in a container, would block the path for ever.
     """
-    for process in _holders():
-        with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-            if any(Path(part).name == "dvc" for part in psutil.Process(process).cmdline()):
-                raise WorkspaceBusy(
-                    f"DVC (process {process}) is at work in {Path.cwd()}. Wait for its end, then try again."
-                )
+    while (process := next(filter(_is_dvc, _holders()), None)) is not None:
+        if time.monotonic() > until:
+            raise WorkspaceBusy(
+                f"DVC (process {process}) is at work in {Path.cwd()}. Wait for its end, then try again."
+            )
+        time.sleep(LOOK_SECONDS)
     RWLOCK.unlink(missing_ok=True)
+
+
+def _is_dvc(process: int) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+        return any(Path(part).name == "dvc" for part in psutil.Process(process).cmdline())
+    return False
 
 
 def _holders() -> set[int]:

@@ -177,6 +177,7 @@ def _rows(model: ServedModel, answered: list[Answered]) -> "pa.Table":
         "sample": np.concatenate([np.arange(size, dtype=np.int32) for size in sizes]),
         "time": np.repeat([int(each.at * 1e6) for each in answered], sizes),
         "version": np.full(count, model.version, np.int32),
+        "package": [model.digest] * count,
         **_said(model.signature.target, answers),
         "latency_ms": np.repeat([each.seconds * 1000 for each in answered], sizes).astype(np.float32),
         "answer": _lists(answers),

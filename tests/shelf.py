@@ -65,6 +65,14 @@ def copy_of(empty: Path, folder: Path, **more: object) -> Shelf:
     return Shelf(settings, folder)
 
 
+def beside(shelf: Shelf, empty: Path, folder: Path) -> Shelf:
+    """Another registry that the same home folder serves, as that of a stack does; it numbers its versions from 1."""
+    database = folder / "beside.db"
+    shutil.copyfile(empty, database)
+    settings = shelf.settings.model_copy(update={"tracking_uri": f"sqlite:///{database}"})
+    return Shelf(settings, folder / "beside")
+
+
 def answers(package: Path, inputs: NDArray[Any]) -> NDArray[np.float32]:
     """What ONNX Runtime says when it is asked directly: (samples, width of the target)."""
     session = onnxruntime.InferenceSession(package / MODEL, providers=["CPUExecutionProvider"])

@@ -43,6 +43,7 @@ def log_answers(shelf: Shelf, version: int, *, drifted: bool = False, at: dateti
             "sample": sample,
             "time": at,
             "version": version,
+            "package": shelf.registry.version(version).digest,
             "label": DIGITS[reference.classes[place]],
             "confidence": float(reference.answers[place]),
             "latency_ms": 1.0,

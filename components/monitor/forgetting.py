@@ -22,7 +22,7 @@ def forget(folder: Path, windows: Sequence[JudgedWindow], oldest: datetime) -> N
     for window in windows:
         if window.since < oldest:
             page_of(folder, window).unlink(missing_ok=True)
-    watched = {window.version for window in windows if window.since >= oldest} | {windows[-1].version}
+    watched = {window.package for window in windows if window.since >= oldest} | {windows[-1].package}
     for place in (folder / "versions").iterdir():
-        if place.name not in map(str, watched):
+        if place.name not in watched:
             shutil.rmtree(place)

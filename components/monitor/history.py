@@ -24,14 +24,15 @@ def judged_windows(folder: Path, after: datetime | None = None) -> list[JudgedWi
     return [JudgedWindow.read(file) for file in files if after is None or file.stem > _name(after)]
 
 
-def reign_of(version: int | None, windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
+def reign_of(package: str | None, windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
     """Those of a version since another one was judged: what was before a rollback to it is no longer of account.
 
     Args:
-        version: that is champion; None: there is none.
+        package: digest of the champion's package; None: there is no champion.
         windows: of all versions, the oldest first.
     """
-    return list(takewhile(lambda window: window.version == version, reversed(windows)))[::-1]
+    ours = takewhile(lambda window: package is not None and window.package == package, reversed(windows))
+    return list(ours)[::-1]
 
 
 def keep(folder: Path, window: JudgedWindow) -> None:

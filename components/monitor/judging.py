@@ -18,7 +18,7 @@ from components.monitor.service import findings_of, requests_of
 from components.monitor.watched import Watched, watch
 from components.params import Params
 from components.params.sections.monitor import Kind, MonitorParams
-from components.predictions import prediction_columns, predictions_folder, read
+from components.predictions import by, prediction_columns, predictions_folder, read
 from components.registry import Registry
 from components.rolling import now, tables
 from components.settings import Settings
@@ -60,25 +60,26 @@ def monitor(
         DataError: its reference is too small for such windows.
     """
     registry = Registry(settings, params.name)
-    version = registry.champion()
-    if version is None:
+    number = registry.champion()
+    if number is None:
         raise RegistryError(f"'{params.name}' has no champion, so nobody answers. `tunesmith run` makes one.")
+    champion = registry.version(number)
     folder = monitor_folder(settings, params.name)
     windows = judged_windows(folder)
-    before = reign_of(version, windows)
+    before = reign_of(champion.digest, windows)
     section, at = params.monitor, now()
-    times = _answered(settings, params.name, version, windows[-1].until if windows else None)
+    times = _answered(settings, params.name, champion.digest, windows[-1].until if windows else None)
     again = before[-1].judged + timedelta(minutes=section.every_minutes) if before else at
     if len(times) < section.window or at < again:
         return Waiting(
             model=params.name,
-            version=version,
+            version=number,
             samples=len(times),
             window=section.window,
             again=again if at < again else None,
         )
-    watched = watch(registry, version, section, folder, params.seed, walked)
-    rows = _last(settings, params.name, version, times[-section.window].as_py(), section.window)
+    watched = watch(registry, champion, section, folder, params.seed, walked)
+    rows = _last(settings, params.name, champion.digest, times[-section.window].as_py(), section.window)
     window = judge(settings, params.name, section, watched, rows, before, at)
     keep(folder, window)
     windows.append(window)
@@ -87,26 +88,22 @@ def monitor(
     return window
 
 
-def _answered(settings: Settings, model: str, version: int, after: datetime | None) -> "pa.ChunkedArray":
+def _answered(settings: Settings, model: str, package: str, after: datetime | None) -> "pa.ChunkedArray":
     """When the version has answered since, ascending: of days of traffic, the times are what fits into memory."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    found = tables(predictions_folder(settings, model), after, columns=["time"], filters=_by(version))
-    none = prediction_columns().empty_table().select(["time"])
-    rows = pa.concat_tables([none, *found]).sort_by("time")
+    known = prediction_columns()
+    found = tables(predictions_folder(settings, model), after, columns=["time"], filters=by(package), schema=known)
+    rows = pa.concat_tables([known.empty_table().select(["time"]), *found]).sort_by("time")
     return rows["time"] if after is None else rows.filter(pc.greater(rows["time"], pa.scalar(after)))["time"]
 
 
-def _last(settings: Settings, model: str, version: int, since: datetime, count: int) -> "pa.Table":
+def _last(settings: Settings, model: str, package: str, since: datetime, count: int) -> "pa.Table":
     """The last answers of the version, the oldest first, none of which is from before."""
-    wanted = read(predictions_folder(settings, model), prediction_columns(), since, wanted=_by(version))
+    wanted = read(predictions_folder(settings, model), prediction_columns(), since, wanted=by(package))
     rows = wanted.sort_by("time")
     return rows.slice(len(rows) - count)
-
-
-def _by(version: int) -> list[tuple[str, str, object]]:
-    return [("version", "==", version)]
 
 
 def judge(
@@ -138,7 +135,7 @@ def judge(
         findings += findings_of(outcomes, rows["latency_ms"], params.service)
     quality: Quality | None = None
     if params.quality:
-        quality = quality_of(settings, model, watched.version, target, params.quality, params.window)
+        quality = quality_of(settings, model, watched, params.quality, params.window)
         found = finding_of(quality, watched.promised, params.quality)
         findings += [found] if found else []
     firing = _firing(findings)
@@ -146,6 +143,7 @@ def judge(
     return JudgedWindow(
         model=model,
         version=watched.version,
+        package=watched.digest,
         since=since,
         until=until,
         judged=at,

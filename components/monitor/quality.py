@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from components.contracts import ClassTarget, Target
 from components.monitor.record import Finding, Quality
+from components.monitor.watched import Watched
 from components.params.sections.monitor import QualityLimits
 from components.predictions import (
+    by,
     feedback_columns,
     feedback_folder,
     made_at,
+    prediction_columns,
     predictions_folder,
     read,
 )
@@ -28,28 +31,27 @@ if TYPE_CHECKING:
 COLUMNS = ["request_id", "sample", "time", "label", "value"]
 
 
-def quality_of(
-    settings: Settings, model: str, version: int, target: Target, limits: QualityLimits, most: int
-) -> Quality:
+def quality_of(settings: Settings, model: str, watched: Watched, limits: QualityLimits, most: int) -> Quality:
     """The score on the answers that were labelled last; where only wrong ones were, it says nothing of the rest.
 
     Args:
         settings: where the logs are.
         model: name of the registered model.
-        version: that had answered.
-        target: what it answers.
+        watched: the version that had answered.
         limits: of them the number of labels that say something.
         most: labels, at most; the last ones count.
     """
-    labels = _labels(read(feedback_folder(settings, model), feedback_columns()), version)[-most:]
-    answers = _answers(settings, model, version, [key[0] for key, *_ in labels])
+    labels = _labels(read(feedback_folder(settings, model), feedback_columns()), watched.version)[-most:]
+    answers = _answers(settings, model, watched.digest, [key[0] for key, *_ in labels])
     pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers]
     if not pairs:
         return Quality(labels=0, score=None, interval=None, delay_seconds=None)
-    delay = median((at - answered).total_seconds() for (_, answered), _, at in pairs)
+    delay = median((at - then).total_seconds() for (_, then), _, at in pairs)
     if len(pairs) < limits.min_labels:
         return Quality(labels=len(pairs), score=None, interval=None, delay_seconds=delay)
-    score, interval = _score(target, [answer for (answer, _), _, _ in pairs], [truth for _, truth, _ in pairs])
+    score, interval = _score(
+        watched.package.signature.target, [answer for (answer, _), _, _ in pairs], [truth for _, truth, _ in pairs]
+    )
     return Quality(labels=len(pairs), score=score, interval=interval, delay_seconds=delay)
 
 
@@ -86,15 +88,17 @@ def _labels(rows: "pa.Table", version: int) -> list[tuple[tuple[str, int], Any, 
 
 
 def _answers(
-    settings: Settings, model: str, version: int, requests: list[str]
+    settings: Settings, model: str, package: str, requests: list[str]
 ) -> dict[tuple[str, int], tuple[Any, datetime]]:
     """What was answered and when, by request and sample."""
     if not requests:
         return {}
     made = [made_at(each) for each in requests]
     since = None if None in made else min(moment for moment in made if moment)
-    wanted = [("request_id", "in", set(requests)), ("version", "==", version)]
-    found = tables(predictions_folder(settings, model), since, columns=COLUMNS, filters=wanted)
+    wanted = [("request_id", "in", set(requests)), *by(package)]
+    found = tables(
+        predictions_folder(settings, model), since, columns=COLUMNS, filters=wanted, schema=prediction_columns()
+    )
     return {
         (row["request_id"], row["sample"]): (row["label"] if row["value"] is None else row["value"], row["time"])
         for table in found

@@ -58,6 +58,8 @@ class JudgedWindow(Record):
 
     model: str
     version: int
+    package: str | None = None
+    """Digest of the version's package; windows of before there was this lack it."""
     since: datetime
     """Of its first answer."""
     until: datetime

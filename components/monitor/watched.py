@@ -15,7 +15,7 @@ from components.package import ModelPackage
 from components.package.model import REFERENCE
 from components.package.reference import DriftReference
 from components.params.sections.monitor import MonitorParams
-from components.registry import Registry
+from components.registry import ModelVersion, Registry
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,14 @@ class Watched:
 
     Attributes:
         version: its number.
+        digest: of its package.
         package: its parts.
         tests: of its drift.
         thresholds: one for each test.
     """
 
     version: int
+    digest: str
     package: ModelPackage
     tests: DriftTests
     thresholds: NDArray[np.float64]
@@ -43,7 +45,7 @@ class Watched:
 
 def watch(
     registry: Registry,
-    version: int,
+    version: ModelVersion,
     params: MonitorParams,
     folder: Path,
     seed: int,
@@ -53,26 +55,31 @@ def watch(
 
     Args:
         registry: that has it.
-        version: its number.
+        version: to be watched.
         params: the section.
         folder: of the monitor of this model.
         seed: of the windows that are drawn.
         walked: told of each of them.
 
     Raises:
-        RegistryError: the registry has no such version, or cannot be reached.
+        RegistryError: the registry cannot be reached.
         PackageError: the package does not verify.
         DataError: its reference is too small for such windows.
     """
-    place = folder / "versions" / str(version)
+    place = kept_of(version.digest, folder)
     if not (place / "package").exists():
-        registry.download(version, place / "package")
+        registry.download(version.version, place / "package")
     package = ModelPackage.read(place / "package")
     tests = DriftTests(params, package.signature, DriftReference.load(package.folder / REFERENCE), seed)
     known = place / f"thresholds-{_key(params, seed)}.json"
     if not known.exists():
         write_json(known, tests.thresholds(walked).tolist())
-    return Watched(version, package, tests, np.array(read_json(known)))
+    return Watched(version.version, version.digest, package, tests, np.array(read_json(known)))
+
+
+def kept_of(package: str, folder: Path) -> Path:
+    """Where what is kept of a version lies, by the digest of its package."""
+    return folder / "versions" / package
 
 
 def _key(params: MonitorParams, seed: int) -> str:

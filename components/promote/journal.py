@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from components.contracts import Record
 from components.errors import RegistryError
+from components.registry import Registry
 
 NAME = "journal.jsonl"
 
@@ -30,6 +31,8 @@ class Event(Record):
     """UTC, ISO 8601."""
     who: str
     name: str
+    registry: str | None = None
+    """Address; each numbers its versions from 1. Lines of before there was this lack it, and count for every one."""
     before: int | None
     """Champion before the move; None: there was none."""
     after: int
@@ -44,7 +47,7 @@ class Event(Record):
     def intent(
         cls,
         action: Action,
-        name: str,
+        registry: Registry,
         before: int | None,
         after: int,
         reason: str,
@@ -57,7 +60,8 @@ class Event(Record):
             action=action,
             time=_now(),
             who=_who(),
-            name=name,
+            name=registry.name,
+            registry=registry.address,
             before=before,
             after=after,
             reason=reason,
@@ -83,8 +87,8 @@ class Journal:
             file.flush()
             os.fsync(file.fileno())
 
-    def events(self, name: str) -> list[Event]:
-        """Every event of a model, the oldest first.
+    def events(self, registry: Registry) -> list[Event]:
+        """Every event of a model in a registry, the oldest first.
 
         A last line without its end is what a killed process left: nothing was done on the strength of it, so it does
         not count.
@@ -101,11 +105,12 @@ class Journal:
                     f"{self.path}:{number} is not an event of the journal ({error.errors()[0]['msg']}). Somebody "
                     "changed the file: put the line right, or bring the file back from a copy."
                 ) from None
-        return [event for event in events if event.name == name]
+        ours = (None, registry.address)
+        return [event for event in events if event.name == registry.name and event.registry in ours]
 
-    def unfinished(self, name: str) -> Event | None:
+    def unfinished(self, registry: Registry) -> Event | None:
         """The intent that has no end, because the process that wrote it was killed."""
-        events = self.events(name)
+        events = self.events(registry)
         return events[-1] if events and events[-1].step == "intent" else None
 
     def _whole_lines(self) -> bytes:

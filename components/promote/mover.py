@@ -9,7 +9,7 @@ from pathlib import Path
 from components.errors import PackageError, PromotionRefused, RegistryError
 from components.promote.acknowledgement import BACK_SECONDS, NotServed, await_version
 from components.promote.journal import Event, Journal
-from components.registry import CHAMPION, DIGEST, ROLLED_BACK, Registry
+from components.registry import CHAMPION, ROLLED_BACK, Registry
 from components.settings import Settings
 
 RETRY_SECONDS = 0.5
@@ -60,7 +60,7 @@ class Mover:
         Raises:
             RegistryError: the registry fails.
         """
-        intent = self.journal.unfinished(self._registry.name)
+        intent = self.journal.unfinished(self._registry)
         if intent is None:
             return
         champion = self._registry.champion()
@@ -95,7 +95,7 @@ class Mover:
             PromotionRefused: one of them does not follow, and the alias is not there any more.
             RegistryError: the registry fails; the intent stays open, for the next mover.
         """
-        digest = self._registry.version(intent.after).tags[DIGEST]
+        digest = self._registry.version(intent.after).digest
         try:
             servers = await_version(self._settings, intent.name, intent.after, digest, self._tell)
         except NotServed as error:
@@ -158,7 +158,7 @@ class Mover:
         hurried = self._settings.model_copy(update={"promotion_seconds": self._patience})
         # The alias is back, which is what counts; the server that could not follow may not answer at all.
         with contextlib.suppress(NotServed, RegistryError):
-            digest = self._registry.version(version).tags[DIGEST]
+            digest = self._registry.version(version).digest
             await_version(hurried, self._registry.name, version, digest, self._tell)
 
     def _end(self, intent: Event, champion: int | None, fault: str | None = None) -> None:

@@ -75,7 +75,7 @@ def promote(
         mover = Mover(settings, registry, tell)
         mover.repair()
         champion = registry.champion()
-        intent = Event.intent("promote", name, champion, version, reason, figures)
+        intent = Event.intent("promote", registry, champion, version, reason, figures)
         if champion == version:
             return _result(intent)
         if champion != expected:
@@ -103,23 +103,23 @@ def rollback(settings: Settings, name: str, reason: str, tell: Callable[[str], N
         champion = registry.champion()
         if champion is None:
             raise PromotionRefused(f"'{name}' has no champion, so there is nothing to go back from.")
-        line = champions(mover.journal.events(name))
+        line = champions(mover.journal.events(registry))
         if line[-1:] != [champion] or len(line) < 2:
             raise PromotionRefused(
                 f"{mover.journal.path} does not say which version of '{name}' was champion before version {champion}. "
                 "Name the one that you want: 'tunesmith promote <version>'."
             )
-        intent = Event.intent("rollback", name, champion, line[-2], reason)
+        intent = Event.intent("rollback", registry, champion, line[-2], reason)
         return _result(intent, mover.move(intent))
 
 
 def history(settings: Settings, name: str) -> list[Event]:
-    """Every event of the journal about a model, the oldest first; changes nothing.
+    """Every event of the journal about a model in this registry, the oldest first; changes nothing.
 
     Raises:
         RegistryError: the journal is damaged.
     """
-    return Journal(settings.home).events(name)
+    return Journal(settings.home).events(Registry(settings, name))
 
 
 def _result(intent: Event, servers: tuple[str, ...] | None = None) -> Promotion:

@@ -79,7 +79,7 @@ def _registered(name: str, found: ModelVersion, *, created: bool, ended_canaries
     return Registered(
         name=name,
         version=found.version,
-        digest=found.tags[DIGEST],
+        digest=found.digest,
         created=created,
         lock_sha256=found.tags[LOCK_TAG],
         ended_canaries=ended_canaries,
@@ -96,7 +96,7 @@ def _intact(found: ModelVersion, settings: Settings) -> bool:
     if place.scheme not in ("", "file"):
         return True
     try:
-        return verify(Path(url2pathname(place.path)), settings.public_keys) == found.tags[DIGEST]
+        return verify(Path(url2pathname(place.path)), settings.public_keys) == found.digest
     except PackageError:  # damaged or gone: another version is made
         return False
 

@@ -44,6 +44,11 @@ class ModelVersion:
     tags: dict[str, str]
     source: str
 
+    @property
+    def digest(self) -> str:
+        """Of its package: another registry may have another version under the same number."""
+        return self.tags[DIGEST]
+
 
 class Registry:
     """One model name in the registry. Nothing is reached before the first question.
@@ -55,6 +60,11 @@ class Registry:
     def __init__(self, settings: Settings, name: str) -> None:
         self.name = name
         self._settings = settings
+
+    @property
+    def address(self) -> str:
+        """Where the registry is, without user and password."""
+        return self._settings.shown_tracking_address
 
     @functools.cached_property
     def client(self) -> Any:
@@ -138,9 +148,9 @@ class Registry:
                 )
             Path(path).replace(fresh)
             digest = verify(fresh, self._settings.public_keys)
-            if digest != found.tags[DIGEST]:
+            if digest != found.digest:
                 raise PackageError(
-                    f"Version {number} of '{self.name}' holds package {digest[:12]}…, but {found.tags[DIGEST][:12]}… "
+                    f"Version {number} of '{self.name}' holds package {digest[:12]}…, but {found.digest[:12]}… "
                     "was registered: somebody has put another one in its place. Register the model again."
                 )
         return digest

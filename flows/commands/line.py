@@ -115,11 +115,13 @@ def sweep(
     from flows.sweep import apply as write_winner
     from flows.sweep import as_json as told
     from flows.sweep import search
+    from flows.workspace import exclusive
 
     console = Console(stderr=True) if as_json else output()
-    found = search(settings, console)
-    if apply and write_winner(found, console):
-        run_shown(settings, console)
+    with exclusive(settings):  # a run that waits reads params.yaml when the winner is in it
+        found = search(settings, console)
+        if apply and write_winner(found, console):
+            run_shown(settings, console)
     if as_json:
         print_json(told(found, known_params()))
 

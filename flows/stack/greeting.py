@@ -14,7 +14,7 @@ def greet(site: Site, console: Console) -> None:
     """Says where everything is, and what a person may wonder about."""
     if page.NAME in site.names:
         console.print(f"\nAll of it: http://127.0.0.1:{site.stack.page_port}", highlight=False)
-    if site.exposed:
+    if site.asks_password:
         console.print(f"MLflow and Prefect ask for the user {USER}; the password is in {site.keys / 'stack.password'}.")
     for sentence in (_about_embedded_registry(site), _about_champion(site)):
         if sentence:

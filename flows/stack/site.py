@@ -17,7 +17,7 @@ from flows.ports import LOOPBACK
 from flows.stack.passwords import kept_secret
 
 USER = "tunesmith"
-"""Who is asked for a password, where MLflow and Prefect are exposed."""
+"""Whose password MLflow and Prefect want, where they want one."""
 
 
 class StackSettings(BaseSettings):
@@ -28,6 +28,9 @@ class StackSettings(BaseSettings):
     host: str = Field(
         LOOPBACK,
         description="Address that MLflow and Prefect bind; they want a password, unless it is loopback.",
+    )
+    login: bool = Field(
+        False, description="Whether MLflow and Prefect want a password on loopback, too, from browsers and from people."
     )
     postgres_port: int = Field(15432, ge=1, le=65535, description="Port of PostgreSQL, on loopback.")
     mlflow_port: int = Field(5000, ge=1, le=65535, description="Port of MLflow.")
@@ -85,13 +88,13 @@ class Site:
         return scratch_of(self.home)
 
     @property
-    def exposed(self) -> bool:
-        """Whether MLflow and Prefect are heard outside of this machine."""
-        return not is_loopback(self.stack.host)
+    def asks_password(self) -> bool:
+        """Whether MLflow and Prefect want one: always, where they are heard outside of this machine."""
+        return self.stack.login or not is_loopback(self.stack.host)
 
     @property
     def password(self) -> str:
-        """That MLflow and Prefect ask for, where they are exposed; made on first use."""
+        """That MLflow and Prefect ask for, where they want one; made on first use."""
         return kept_secret(self.keys / "stack.password")
 
     def make_scratch(self) -> None:
@@ -107,11 +110,11 @@ class Site:
 
     def places(self) -> dict[str, str]:
         """Settings of every command while the stack runs."""
-        host, login = reached(self.stack.host), f"{USER}:{self.password}@" if self.exposed else ""
+        host, login = reached(self.stack.host), f"{USER}:{self.password}@" if self.asks_password else ""
         found = {
             "mlflow": {"tracking_uri": f"http://{login}{host}:{self.stack.mlflow_port}"},
             "prefect": {"prefect_api_url": f"http://{host}:{self.stack.prefect_port}/api"}
-            | ({"prefect_auth": f"{USER}:{self.password}"} if self.exposed else {}),
+            | ({"prefect_auth": f"{USER}:{self.password}"} if self.asks_password else {}),
             "ray": {"ray_address": f"{LOOPBACK}:{self.stack.ray_port}"},
         }
         return {key: value for name, places in found.items() if name in self.names for key, value in places.items()}

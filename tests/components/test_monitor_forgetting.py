@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from components.monitor import JudgedWindow, monitor
 from components.monitor.history import judged_windows, monitor_folder, page_of
+from components.monitor.watched import kept_of
 from components.rolling import now
 from tests.shelf import NAME, Shelf
 from tests.traffic import log_answers, watching
@@ -22,12 +23,12 @@ def test_pages_go_with_the_answers_that_they_show_and_records_stay(shelf: Shelf)
     assert page_of(folder, left).name in index
     assert page_of(folder, gone).name not in index, "no link leads nowhere"
     assert f"{gone.until:%Y-%m-%d %H:%M:%S}" in index, "its figures are still there"
-    assert (folder / "versions" / str(first)).exists()
+    assert kept_of(shelf.registry.version(first).digest, folder).exists()
 
     shelf.promote(second)
     log_answers(shelf, second)
     brief = shelf.settings.model_copy(update={"log_days": 7})
     assert isinstance(monitor(watching(), brief), JudgedWindow)
     assert not page_of(folder, left).exists()
-    assert [place.name for place in (folder / "versions").iterdir()] == [str(second)]
+    assert list((folder / "versions").iterdir()) == [kept_of(shelf.registry.version(second).digest, folder)]
     assert len(judged_windows(folder)) == 3

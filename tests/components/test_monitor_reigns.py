@@ -1,7 +1,11 @@
 """What of the windows before counts when another version has been champion meanwhile."""
 
+from pathlib import Path
+
+import pytest
+
 from components.monitor import JudgedWindow, Waiting, monitor
-from tests.shelf import Shelf
+from tests.shelf import Shelf, beside
 from tests.traffic import WINDOW, log_answers, log_requests, watching
 
 
@@ -26,6 +30,24 @@ def test_a_version_that_a_rollback_brings_back_begins_without_alarms(shelf: Shel
     assert back.samples == 0, "what it had answered before was judged then"
     log_answers(shelf, first, drifted=True)
     assert "inputs" in judged(shelf).raised, "it drifts in this reign as it did in the one before"
+
+
+def test_a_version_of_another_registry_with_the_same_number_is_another_version(
+    shelf: Shelf, empty_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where MLflow would put the files of a registry that does not say where
+    other = beside(shelf, empty_registry, tmp_path)
+    embedded, stacked = shelf.promote(shelf.publish(0.0)), other.promote(other.publish(0.05))
+    assert embedded == stacked == 1
+    log_answers(shelf, embedded, drifted=True)
+    assert "inputs" in judged(shelf).standing
+
+    waiting = monitor(watching(), other.settings)
+    assert isinstance(waiting, Waiting)
+    assert waiting.samples == 0, "those answers are the other one's"
+    log_answers(other, stacked)
+    found = judged(other)
+    assert (found.standing, found.package) == ((), other.registry.version(stacked).digest)
 
 
 def test_failed_requests_of_another_version_are_not_counted(shelf: Shelf) -> None:

@@ -19,7 +19,7 @@ from components.promote.mover import Mover
 from components.registry import CANARY, CHAMPION, ROLLED_BACK, Registry
 from components.settings import Settings
 from flows.ports import free_port
-from tests.shelf import NAME, Shelf
+from tests.shelf import NAME, Shelf, beside
 
 ROUNDS = 12
 
@@ -51,6 +51,24 @@ def test_a_promotion_moves_the_alias_and_is_written_down(three: Settings) -> Non
     assert (done.before, done.after, done.reason, done.figures) == (None, 2, "It is better.", figures)
     assert "@" in done.who
     assert intent.time <= done.time
+
+
+def test_a_rollback_goes_back_by_the_moves_of_its_own_registry(
+    three: Settings, shelf: Shelf, empty_registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # where MLflow would put the files of a registry that does not say where
+    other = beside(shelf, empty_registry, tmp_path)
+    for bias in (3.0, 4.0):
+        other.publish(bias)
+    promote(three, NAME, 1, None, "first")
+    promote(three, NAME, 2, 1, "second")
+    promote(other.settings, NAME, 1, None, "first of the stack's")
+    with pytest.raises(PromotionRefused, match="does not say which version of 'digits' was champion before version 1"):
+        rollback(other.settings, NAME, "There was none.")
+    promote(other.settings, NAME, 2, 1, "second of the stack's")
+    assert rollback(three, NAME, "It was worse.").after == 1
+    assert (champion(three), champion(other.settings)) == (1, 2)
+    assert len(history(other.settings, NAME)) == 4
 
 
 def test_another_champion_than_expected_refuses(three: Settings) -> None:
@@ -120,7 +138,7 @@ def test_a_rollback_killed_half_way_leaves_the_mark_that_the_alias_shows(
 ) -> None:
     promote(three, NAME, 1, None, "first")
     promote(three, NAME, 2, 1, "second")
-    Journal(three.home).append(Event.intent("rollback", NAME, 2, 1, "killed"))
+    Journal(three.home).append(Event.intent("rollback", Registry(three, NAME), 2, 1, "killed"))
     registry = Registry(three, NAME)
     registry.set_tag(2, ROLLED_BACK, "killed")
     if alias_moved:
@@ -190,7 +208,7 @@ def test_an_intent_without_its_end_gets_the_one_that_the_alias_shows(
     three: Settings, alias_moved: bool, end: str
 ) -> None:
     promote(three, NAME, 1, None, "first")
-    Journal(three.home).append(Event.intent("promote", NAME, 1, 2, "killed"))
+    Journal(three.home).append(Event.intent("promote", Registry(three, NAME), 1, 2, "killed"))
     if alias_moved:
         Registry(three, NAME).set_alias(CHAMPION, 2)
     promote(three, NAME, 3, 2 if alias_moved else 1, "next")
@@ -319,7 +337,7 @@ def test_a_champion_that_changes_while_the_package_is_fetched_refuses(three: Set
     promote(three, NAME, 2, None, "second")
     mover = Mover(three, Registry(three, NAME), print)
     with pytest.raises(PromotionRefused, match=r"version 2 became the champion in place of version 1\. Nothing"):
-        mover.move(Event.intent("promote", NAME, 1, 3, "compared with version 1"))
+        mover.move(Event.intent("promote", Registry(three, NAME), 1, 3, "compared with version 1"))
     assert champion(three) == 2
     assert len(history(three, NAME)) == 2
 

@@ -29,8 +29,8 @@ def record(shelf: Shelf, hour: int, version: int, raised: tuple[Kind, ...], stan
     """A window, as anybody may have judged it."""
     at = BEGAN + timedelta(hours=hour)
     window = JudgedWindow(
-        model=NAME, version=version, since=at, until=at, judged=at, samples=500, findings=(), quality=None,
-        requests=None, firing=standing, raised=raised, standing=standing,
+        model=NAME, version=version, package=shelf.registry.version(version).digest, since=at, until=at, judged=at,
+        samples=500, findings=(), quality=None, requests=None, firing=standing, raised=raised, standing=standing,
     )  # fmt: skip
     keep(monitor_folder(shelf.settings, NAME), window)
 

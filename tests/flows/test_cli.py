@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -212,7 +213,9 @@ def test_path_locks_of_the_dead_are_removed_and_those_of_dvc_are_not(new_line: P
         with pytest.raises(WorkspaceBusy, match=rf"DVC \(process {dvc.pid}\)"), exclusive(settings):
             pass
         assert RWLOCK.exists()
-        dvc.kill()
+        threading.Timer(0.5, dvc.kill).start()
+        with exclusive(settings, patience=60):
+            assert not RWLOCK.exists(), "a run with patience waits for DVC as it does for another run"
 
 
 def test_the_journal_of_runs(tmp_path: Path) -> None:

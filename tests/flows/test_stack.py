@@ -92,6 +92,9 @@ def test_what_is_exposed_asks_for_a_password(tmp_path: Path) -> None:
     assert by_name["prefect"]["PREFECT_SERVER_API_AUTH_STRING"] == f"tunesmith:{opened.password}"
     assert by_name["mlflow"]["MLFLOW_FLASK_SERVER_SECRET_KEY"]
     assert by_name["service"]["TUNESMITH_TRACKING_URI"] == opened.places()["tracking_uri"]
+    asking = site(tmp_path, *NAMES, login=True)
+    assert asking.places()["tracking_uri"] == f"http://tunesmith:{asking.password}@127.0.0.1:5000"
+    assert all(is_loopback(port.host) for part in parts_of(asking) for port in part.ports)
 
 
 @pytest.mark.parametrize(

@@ -187,6 +187,10 @@ def test_what_is_exposed_lets_nobody_in_without_the_password(tmp_path: Path) -> 
             assert httpx.get(address).status_code == 401
             assert httpx.get(address, auth=("tunesmith", "guessed")).status_code == 401
             assert httpx.get(address, auth=login).status_code == 200
+        event = httpx.post(
+            f"http://127.0.0.1:{prefect}/api/events", content="[]", headers={"Origin": "http://x.example"}
+        )
+        assert event.status_code == 401, "a page of the web may post without asking first, and is not let in"
         assert {address for address, _ in listening(line) if address != "127.0.0.1"} == {everywhere}
         require_no_secret_outside(line)
         told = line.tunesmith("history", "--json")

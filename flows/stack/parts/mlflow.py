@@ -30,7 +30,7 @@ def part(site: Site) -> Part:
     host, port = site.stack.host, site.stack.mlflow_port
     address = f"http://{reached(host)}:{port}"
     place = ["--host", host, "--port", str(port), "--workers", "1", "--uvicorn-opts", "--log-level warning"]
-    login = ["--app-name", "basic-auth"] if site.exposed else []
+    login = ["--app-name", "basic-auth"] if site.asks_password else []
     return Part(
         name=NAME,
         about="tracking and registry",
@@ -53,7 +53,7 @@ def _environment(site: Site) -> dict[str, str | None]:
         "MLFLOW_TRACKING_URI": None,
         "PGPASSFILE": str(postgres.passfile(site, NAME)),
     }
-    if site.exposed:
+    if site.asks_password:
         found["MLFLOW_AUTH_CONFIG_PATH"] = str(_configuration(site))
         found["MLFLOW_FLASK_SERVER_SECRET_KEY"] = kept_secret(site.keys / "mlflow.session")
     return found
@@ -65,7 +65,7 @@ def _configuration(site: Site) -> Path:
 
 def _missing(site: Site) -> list[str]:
     needed = {DRIVER: "the driver psycopg for PostgreSQL: pip install 'psycopg[binary]'"}
-    if site.exposed:
+    if site.asks_password:
         needed["flask_wtf"] = "Flask-WTF to ask for a password: pip install 'mlflow[auth]'"
     if (site.stack.artifacts or "").startswith("s3:"):
         needed["boto3"] = "boto3 for S3: pip install 'tunesmith[s3]'"
@@ -74,7 +74,7 @@ def _missing(site: Site) -> list[str]:
 
 def _prepare(site: Site) -> None:
     site.settings.artifact_root.mkdir(parents=True, exist_ok=True)
-    if site.exposed:
+    if site.asks_password:
         text = AUTHENTICATION.format(
             database=postgres.connection(site, NAME, DRIVER), user=USER, password=site.password
         )

@@ -28,7 +28,7 @@ def part(site: Site) -> Part:
             "PREFECT_API_DATABASE_CONNECTION_URL": postgres.connection(site, NAME, "asyncpg"),
             "PREFECT_API_URL": None,
             "PREFECT_HOME": str(site.home / "prefect"),
-            "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{site.password}" if site.exposed else None,
+            "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{site.password}" if site.asks_password else None,
             **{name: os.environ.get(name, value) for name, value in _unless_set(address, port).items()},
         },
         ports=(Port(host, port, "TUNESMITH_STACK_PREFECT_PORT"),),
