@@ -73,6 +73,8 @@ def shadow_columns() -> "pa.Schema":
             "time": pa.timestamp("us", "UTC"),
             "champion": pa.int32(),
             "challenger": pa.int32(),
+            "champion_package": pa.string(),  # digests: registries number their versions alike
+            "challenger_package": pa.string(),
             **{f"{who}_{what}": kind for who in ("champion", "challenger") for what, kind in said.items()},
             "agrees": pa.bool_(),
         }
@@ -84,29 +86,30 @@ def shadow_folder(settings: Settings, model: str) -> Path:
     return settings.home / "shadow" / model
 
 
-def compare(folder: Path, champion: int | None, challenger: int) -> Comparison | None:
+def compare(folder: Path, champion: str | None, challenger: str) -> Comparison | None:
     """What a challenger did in the shadow of the champion; None: nothing.
 
     Args:
         folder: of the shadow.
-        champion: its version.
-        challenger: its version.
+        champion: digest of its package; None: there is none.
+        challenger: digest of its package.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if champion is None:
         return None
-    both = [("champion", "==", champion), ("challenger", "==", challenger)]
-    rows = pa.concat_tables([shadow_columns().empty_table(), *tables(folder, filters=both)])
+    both = [("champion_package", "==", champion), ("challenger_package", "==", challenger)]
+    known = shadow_columns()
+    rows = pa.concat_tables([known.empty_table(), *tables(folder, filters=both, schema=known)])
     if not rows.num_rows:
         return None
     differing = rows.filter(pc.invert(rows["agrees"]))
     pairs = zip(differing["champion_label"].to_pylist(), differing["challenger_label"].to_pylist(), strict=True)
     counted = Counter((before, after) for before, after in pairs if before is not None).most_common(SHOWN_CHANGES)
     return Comparison(
-        champion=champion,
-        challenger=challenger,
+        champion=rows["champion"][0].as_py(),
+        challenger=rows["challenger"][0].as_py(),
         samples=rows.num_rows,
         agreement=pc.mean(rows["agrees"]).as_py(),
         champion_confidence=pc.mean(rows["champion_confidence"]).as_py(),

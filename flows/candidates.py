@@ -9,9 +9,9 @@ from components.errors import RegistryError
 from components.registry import CANARY, CHALLENGER, Registry
 from components.replay import Replay, replay
 from components.settings import Settings
-from components.shadow import Comparison, compare, shadow_folder
+from components.shadow import Comparison
 from flows.report import columns
-from flows.versions import chosen_version
+from flows.versions import chosen_version, shadow_of
 
 
 def shadowed(settings: Settings, name: str, version: int | None) -> Comparison:
@@ -20,10 +20,11 @@ def shadowed(settings: Settings, name: str, version: int | None) -> Comparison:
     Raises:
         RegistryError: nothing was compared, or there is no such version.
     """
-    chosen, champion = chosen_version(settings, name, version), Registry(settings, name).champion()
+    registry = Registry(settings, name)
+    chosen, champion = chosen_version(settings, name, version), registry.champion()
     if chosen == champion:
         raise RegistryError(f"Version {chosen} of '{name}' is the champion itself. Name another with --version.")
-    found = compare(shadow_folder(settings, name), champion, chosen)
+    found = shadow_of(registry, settings, champion, chosen)
     if found is None:
         raise RegistryError(
             f"Version {chosen} of '{name}' has answered nothing in the shadow of version {champion}. A server with "

@@ -10,7 +10,7 @@ from components.errors import RegistryError
 from components.promote import Promotion, promote
 from components.registry import Registry
 from components.settings import Settings
-from components.shadow import compare, shadow_folder
+from components.shadow import Comparison, compare, shadow_folder
 
 if TYPE_CHECKING:  # its statistics take a second to import
     from components.gate import GateDecision
@@ -70,11 +70,21 @@ def promote_by_gate(settings: Settings, decision: "GateDecision", tell: Callable
     return promote(settings, name, version, champion, reason, decision.figures(), tell=tell)
 
 
+def shadow_of(registry: Registry, settings: Settings, champion: int | None, version: int) -> Comparison | None:
+    """What a version did in the shadow of the champion; None: nothing.
+
+    Raises:
+        RegistryError: there is no such version, or the registry cannot be reached.
+    """
+    reigning = None if champion is None else registry.version(champion).digest
+    return compare(shadow_folder(settings, registry.name), reigning, registry.version(version).digest)
+
+
 def _tell_shadow(
     settings: Settings, name: str, champion: int | None, version: int, tell: Callable[[str], None]
 ) -> str | None:
     """Tells what a version did in the shadow of the champion, and gives it back; None: nothing, and nothing is told."""
-    shadowed = compare(shadow_folder(settings, name), champion, version)
+    shadowed = shadow_of(Registry(settings, name), settings, champion, version)
     if shadowed is None:
         return None
     tell(shadowed.sentence())

@@ -161,6 +161,8 @@ def comparison(
         "time": [datetime.now(UTC)] * count,
         "champion": np.full(count, pair.champion.version, np.int32),
         "challenger": np.full(count, pair.challenger.version, np.int32),
+        "champion_package": [pair.champion.digest] * count,
+        "challenger_package": [pair.challenger.digest] * count,
         **_said("champion", pair.champion.signature.target, champion),
         **_said("challenger", pair.challenger.signature.target, challenger),
         "champion_ms": np.full(count, champion_ms, np.float32),

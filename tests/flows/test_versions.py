@@ -50,10 +50,12 @@ def settings(shelf: Shelf) -> Settings:
 
 
 @pytest.fixture
-def shadowed(settings: Settings) -> Settings:
+def shadowed(shelf: Shelf, settings: Settings) -> Settings:
     """The same, and version 2 has answered in the shadow."""
     moment = datetime.now(UTC)
-    row = {"time": moment, "champion": 1, "challenger": 2, "champion_ms": 1.0, "challenger_ms": 2.0}
+    champion, challenger = (shelf.registry.version(number).digest for number in (1, 2))
+    row: dict[str, object] = {"champion_package": champion, "challenger_package": challenger}
+    row |= {"time": moment, "champion": 1, "challenger": 2, "champion_ms": 1.0, "challenger_ms": 2.0}
     row |= {"champion_confidence": 0.9, "challenger_confidence": 0.8, "champion_label": "bag"}
     alike = [{**row, "challenger_label": "bag", "agrees": True}] * 3
     table = pa.Table.from_pylist([*alike, {**row, "challenger_label": "shirt", "agrees": False}], shadow_columns())

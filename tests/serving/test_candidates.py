@@ -71,7 +71,8 @@ def test_what_the_challenger_does_in_the_shadow_is_told(candidates: Shelf, tmp_p
         wait_for(lambda: server.model()["challenger"]["version"] == 2, "the challenger")
         assert {answer["version"] for answer in ask_each(server)} == {1}, "nobody hears the shadow"
         folder = shadow_folder(settings, NAME)
-        wait_for(lambda: (found := compare(folder, 1, 2)) is not None and found.samples == 40, "the comparisons")
+        both = [candidates.registry.version(number).digest for number in (1, 2)]
+        wait_for(lambda: (found := compare(folder, *both)) is not None and found.samples == 40, "the comparisons")
         told = server.get("/metrics").text
     found = shadowed(settings, NAME, None)
     assert found.agreement == 1 - differing(candidates) / len(SAMPLES)
@@ -81,8 +82,10 @@ def test_what_the_challenger_does_in_the_shadow_is_told(candidates: Shelf, tmp_p
     assert f'tunesmith_shadow_samples_total{{result="differed"}} {differing(candidates)}.0' in told
     with pytest.raises(RegistryError, match="is the champion itself"):
         shadowed(settings, NAME, 1)
-    with pytest.raises(RegistryError, match="TUNESMITH_SHADOW_SHARE"):
+    with pytest.raises(RegistryError, match="has no version 9"):
         shadowed(settings, NAME, 9)
+    with pytest.raises(RegistryError, match="TUNESMITH_SHADOW_SHARE"):
+        shadowed(settings, NAME, candidates.publish(2 * BIAS))
 
 
 def test_a_canary_answers_a_share_of_the_callers_the_same_each_time(candidates: Shelf, tmp_path: Path) -> None:
