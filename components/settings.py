@@ -3,6 +3,7 @@
 While a stack of this home folder runs (``tunesmith up``), it says where its servers are; the environment wins.
 """
 
+import errno
 import os
 import re
 from ipaddress import ip_address
@@ -269,6 +270,23 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         raise SettingsError(settings_faults(error)) from None
+
+
+def make_folder(folder: Path) -> None:
+    """Makes a folder of the home folder, or that itself, unless it is there.
+
+    Raises:
+        SettingsError: it cannot be made, or not be written into.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise SettingsError(
+            f"{folder.resolve()} cannot be made or written into ({error.strerror}). Set TUNESMITH_HOME to a folder of "
+            "yours."
+        ) from None
 
 
 def settings_faults(error: ValidationError, prefix: str = "TUNESMITH_") -> str:

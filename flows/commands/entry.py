@@ -16,13 +16,14 @@ def enter() -> "Settings":
 
     Raises:
         GraphError: there is no repository of a line here.
-        SettingsError: the environment holds settings that cannot be used.
+        SettingsError: the environment holds settings that cannot be used, or the home folder cannot be written.
     """
-    from components.settings import export_environment, load_settings
+    from components.settings import export_environment, load_settings, make_folder
     from flows.workspace import enter_root
 
     enter_root()
     settings = load_settings()
+    make_folder(settings.home)
     export_environment(settings)
     return settings
 

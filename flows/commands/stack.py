@@ -17,12 +17,14 @@ PANEL = "Everything on this machine"
 
 def _settings() -> "Settings":
     from components.running_stack import DECIDED
-    from components.settings import load_settings
+    from components.settings import load_settings, make_folder
     from flows.workspace import enter_root
 
     enter_root()
     os.environ[DECIDED] = "1"  # these commands are about the stack that runs, and need none of its servers
-    return load_settings()
+    settings = load_settings()
+    make_folder(settings.home)
+    return settings
 
 
 @stack.command(rich_help_panel=PANEL)
