@@ -31,6 +31,8 @@ TELEMETRY_OFF = {
 
 
 ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
+STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://.+", re.DOTALL)
+"""An MLflow server, or a database of the kinds that MLflow keeps its records in."""
 PLACES = ("tracking_uri", "prefect_api_url", "prefect_auth", "ray_address")
 """Settings that a running stack gives."""
 
@@ -190,6 +192,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{address} is no base address such as http://collector:4318")
         return address
 
+    @field_validator("tracking_uri")
+    @classmethod
+    def _store(cls, address: str | None) -> str | None:
+        if address and not STORE.fullmatch(address):
+            raise ValueError("it is no address such as http://tracking:5000 or postgresql://db/mlflow")
+        return address
+
     @field_validator("servers")
     @classmethod
     def _addresses(cls, addresses: str | None) -> str | None:
@@ -292,9 +301,15 @@ def make_folder(folder: Path) -> None:
 def settings_faults(error: ValidationError, prefix: str = "TUNESMITH_") -> str:
     """Every variable that cannot be used, with its value and why."""
     faults = [
-        f"  {prefix}{'_'.join(map(str, e['loc'])).upper()}={e.get('input')!r}: {e['msg']}" for e in error.errors()
+        f"  {prefix}{'_'.join(map(str, e['loc'])).upper()}={_harmless(e.get('input'))}: {e['msg']}"
+        for e in error.errors()
     ]
     return "The environment holds settings that cannot be used:\n" + "\n".join(faults)
+
+
+def _harmless(value: Any) -> str:
+    """A value for everybody's eyes: what stands before an @ may be a password."""
+    return re.sub(r"[^\s'\"/]*@", "", without_userinfo(repr(value)))
 
 
 def export_environment(settings: Settings) -> None:

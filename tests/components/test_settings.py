@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from components.errors import SettingsError
 from components.settings import Settings, export_environment, load_settings, without_userinfo
 
 
@@ -33,6 +34,20 @@ def test_an_address_is_shown_without_user_and_password(address: str, shown: str)
     assert settings.shown_tracking_address == shown
     assert settings.shown_prefect_address == shown
     assert without_userinfo(f"{address} and {address} failed") == f"{shown} and {shown} failed"
+
+
+@pytest.mark.parametrize("address", ["me:secret@tracking:5000", "htp://me:secret@tracking", "mlruns"])
+def test_an_address_that_is_no_registry_is_told_without_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNESMITH_TRACKING_URI", address)
+    with pytest.raises(SettingsError, match="it is no address such as http://tracking:5000") as refused:
+        load_settings()
+    assert "TUNESMITH_TRACKING_URI='" in str(refused.value)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["https://me:x@tracking/mlflow", "sqlite:////a/b.db", "postgresql+psycopg://db/x"])
+def test_addresses_of_registries(address: str) -> None:
+    assert Settings(tracking_uri=address).tracking_uri == address
 
 
 @pytest.fixture
