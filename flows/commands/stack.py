@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 stack = typer.Typer()
 PANEL = "Everything on this machine"
+NAMES = "postgres, mlflow, prefect, deployments, ray, service, prometheus, page"
+"""Of the parts, for ``up --help``, which loads none of them."""
 
 
 def _settings() -> "Settings":
@@ -29,7 +31,7 @@ def _settings() -> "Settings":
 
 @stack.command(rich_help_panel=PANEL)
 def up(
-    without: Annotated[str, typer.Option(help="Parts to leave out, with commas between.")] = "",
+    without: Annotated[str, typer.Option(help=f"Parts to leave out, with commas between: {NAMES}.")] = "",
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop everything at the end.")] = False,
 ) -> None:
     """Start everything on this machine: database, servers, the service, what watches it, a page that links to all."""
