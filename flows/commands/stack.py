@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.entry import Json
+from flows.commands.entry import Json, located
 
 if TYPE_CHECKING:
     from components.settings import Settings
@@ -19,14 +19,9 @@ NAMES = "postgres, mlflow, prefect, deployments, ray, service, prometheus, page"
 
 def _settings() -> "Settings":
     from components.running_stack import DECIDED
-    from components.settings import load_settings, make_folder
-    from flows.workspace import enter_root
 
-    enter_root()
     os.environ[DECIDED] = "1"  # these commands are about the stack that runs, and need none of its servers
-    settings = load_settings()
-    make_folder(settings.home)
-    return settings
+    return located()
 
 
 @stack.command(rich_help_panel=PANEL)

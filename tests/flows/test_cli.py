@@ -99,6 +99,12 @@ def test_a_setting_that_cannot_be_used_is_named(new_line: Path) -> None:
     assert "TUNESMITH_PORT='many'" in done.stderr
 
 
+def test_a_setting_that_there_is_not_is_told_beside_the_answer(new_line: Path) -> None:
+    done = tunesmith(new_line, "keys", "list", TUNESMITH_PROT="3001")
+    assert (done.returncode, done.stdout[:11]) == (0, "No key yet:")
+    assert done.stderr == "TUNESMITH_PROT is no setting, and nothing reads it. Did you mean TUNESMITH_PORT?\n"
+
+
 def test_a_prefect_server_that_does_not_answer_is_told(new_line: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"
     done = tunesmith(new_line, "run", TUNESMITH_PREFECT_API_URL=address)
