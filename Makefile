@@ -20,7 +20,7 @@ setup: .venv/ready  ## make the environment in .venv, from the pins of constrain
 .venv/ready: pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "tunesmith needs Python 3.11, 3.12 or 3.13, and found none on the PATH. Install one, or say PYTHON=/path/to/python3."; exit 1; }
 	@echo "Making the environment in .venv; the first time this loads some 2 GB of packages."
-	@test -x $(BIN)/python || "$(PYTHON)" -m venv .venv
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv --clear .venv  # or it was not made to its end
 	$(BIN)/python -m pip -qq --disable-pip-version-check install uv
 	export UV_FIND_LINKS="$${UV_FIND_LINKS:-$${PIP_FIND_LINKS:-$$($(BIN)/python -m pip config get global.find-links 2>/dev/null || true)}}"
 	VIRTUAL_ENV="$$PWD/.venv" $(BIN)/uv pip install --quiet -c constraints.txt -e '.[dev]'

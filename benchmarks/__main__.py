@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import capacity, drift, flow, memory, nets, serving, sweeps, training
+from benchmarks.choice import chosen
 from benchmarks.ratio import Ratio
 from components.contracts import REPORTS
 from components.files import write_json
@@ -41,7 +42,7 @@ def main() -> int:
     """Runs the benchmarks that the command line names, or all of them."""
     console = Console()
     ratios: list[Ratio] = []
-    for name in sys.argv[1:] or BENCHMARKS:
+    for name in chosen("python -m benchmarks", "Measures speed as ratios in one run.", BENCHMARKS):
         console.print(f"Measuring {name} …")
         ratios += BENCHMARKS[name]()
     write_json(REPORTS / "benchmarks" / "ratios.json", [asdict(ratio) | {"kept": ratio.kept} for ratio in ratios])

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from benchmarks.choice import chosen
 from benchmarks.workspace import clone, timed
 from components.contracts import PACKAGED
 from components.package import ModelPackage
@@ -77,7 +78,7 @@ def main() -> None:
         sys.exit("This takes two processors at least: one thread is compared with two.")
     print("| inputs | what was changed | weights | answers | score |\n|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        for name in sys.argv[1:] or KINDS:
+        for name in chosen("python -m benchmarks.reproduction", "Tells apart sums of another order.", KINDS):
             measure(KINDS[name], Path(folder))
 
 

@@ -54,7 +54,7 @@ def running_places(home: Path) -> dict[str, str]:
     path = home / FILE
     try:
         found = RunningStack(**read_json(path))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter: commands will say that the home folder is a file
         return {}
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(

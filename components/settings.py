@@ -3,8 +3,11 @@
 While a stack of this home folder runs (``tunesmith up``), it says where its servers are; the environment wins.
 """
 
+import errno
 import os
 import re
+from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -30,6 +33,11 @@ TELEMETRY_OFF = {
 
 
 ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~/-]*)?")
+STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://.+", re.DOTALL)
+"""An MLflow server, or a database of the kinds that MLflow keeps its records in."""
+PREFIX = "TUNESMITH_"
+OTHERS = re.compile(rf"{PREFIX}(STACK_\w+|SERVER_HOME|SERVER_PID|STAGE_PARENT|EXTRAS|TORCH_INDEX)")
+"""Variables of the stack, of processes that start one another, and of the building of images."""
 PLACES = ("tracking_uri", "prefect_api_url", "prefect_auth", "ray_address")
 """Settings that a running stack gives."""
 
@@ -48,7 +56,7 @@ class _Stack(PydanticBaseSettingsSource):
 class Settings(BaseSettings):
     """Where this machine keeps and finds things. Paths are relative to the root of the repository."""
 
-    model_config = SettingsConfigDict(env_prefix="TUNESMITH_", env_ignore_empty=True, frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="ignore")
 
     home: Path = Field(
         Path(".tunesmith"),
@@ -189,6 +197,13 @@ class Settings(BaseSettings):
             raise ValueError(f"{address} is no base address such as http://collector:4318")
         return address
 
+    @field_validator("tracking_uri")
+    @classmethod
+    def _store(cls, address: str | None) -> str | None:
+        if address and not STORE.fullmatch(address):
+            raise ValueError("it is no address such as http://tracking:5000 or postgresql://db/mlflow")
+        return address
+
     @field_validator("servers")
     @classmethod
     def _addresses(cls, addresses: str | None) -> str | None:
@@ -271,12 +286,49 @@ def load_settings() -> Settings:
         raise SettingsError(settings_faults(error)) from None
 
 
-def settings_faults(error: ValidationError, prefix: str = "TUNESMITH_") -> str:
+def make_folder(folder: Path) -> None:
+    """Makes a folder of the home folder, or that itself, unless it is there.
+
+    Raises:
+        SettingsError: it cannot be made, or not be written into.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise SettingsError(
+            f"{folder.resolve()} cannot be made or written into ({error.strerror}). Set TUNESMITH_HOME to a folder of "
+            "yours."
+        ) from None
+
+
+def misspelt(environment: Iterable[str]) -> Iterator[str]:
+    """A sentence about each variable that looks like a setting, and is none.
+
+    Args:
+        environment: the names of variables.
+    """
+    for name in sorted(environment):
+        setting = name.removeprefix(PREFIX).lower()
+        if name.startswith(PREFIX) and setting not in Settings.model_fields and not OTHERS.fullmatch(name):
+            close = get_close_matches(setting, Settings.model_fields, n=1)
+            meant = f"Did you mean {PREFIX}{close[0].upper()}?" if close else "docs/settings.md has them all."
+            yield f"{name} is no setting, and nothing reads it. {meant}"
+
+
+def settings_faults(error: ValidationError, prefix: str = PREFIX) -> str:
     """Every variable that cannot be used, with its value and why."""
     faults = [
-        f"  {prefix}{'_'.join(map(str, e['loc'])).upper()}={e.get('input')!r}: {e['msg']}" for e in error.errors()
+        f"  {prefix}{'_'.join(map(str, e['loc'])).upper()}={_harmless(e.get('input'))}: {e['msg']}"
+        for e in error.errors()
     ]
     return "The environment holds settings that cannot be used:\n" + "\n".join(faults)
+
+
+def _harmless(value: Any) -> str:
+    """A value for everybody's eyes: what stands before an @ may be a password."""
+    return re.sub(r"[^\s'\"/]*@", "", without_userinfo(repr(value)))
 
 
 def export_environment(settings: Settings) -> None:
@@ -302,7 +354,7 @@ def export_environment(settings: Settings) -> None:
         "PREFECT_API_AUTH_STRING": settings.prefect_auth,
         "MLFLOW_TRACKING_URI": settings.tracking_uri,
         "MLFLOW_TRACKING_TOKEN": settings.tracking_token,
-        **{f"TUNESMITH_{name.upper()}": getattr(settings, name) for name in PLACES},
+        **{f"{PREFIX}{name.upper()}": getattr(settings, name) for name in PLACES},
         DECIDED: "1",
     }
     os.environ.update({name: _plain(value) for name, value in explicit.items() if value})

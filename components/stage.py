@@ -60,7 +60,7 @@ def _require(dependencies: list[Path]) -> None:
     missing = [str(path) for path in dependencies if not path.exists()]
     if missing:
         raise DataError(
-            f"{', '.join(missing)} does not exist here ({Path.cwd()}). `dvc repro` makes what earlier stages give; "
+            f"Not found in {Path.cwd()}: {', '.join(missing)}. `dvc repro` makes what earlier stages give; "
             "data of your own must be put there, or params.yaml must say where it lies."
         )
 

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -28,6 +29,23 @@ for group in (line, versions, service, stack):  # without a name: their commands
 app.add_typer(keys, name="keys", rich_help_panel="The service")
 app.add_typer(feedback, name="feedback", rich_help_panel="The service")
 app.add_typer(ui, name="ui", rich_help_panel="Everything on this machine")
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"tunesmith {version('tunesmith')}")
+        raise typer.Exit
+
+
+@app.callback()
+def tunesmith(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Say it and end.")
+    ] = False,
+) -> None:
+    """What stands before a command."""
 
 
 def main() -> None:

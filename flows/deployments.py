@@ -13,7 +13,7 @@ from types import FrameType
 from filelock import FileLock, Timeout
 
 from components.errors import TunesmithError, WorkspaceBusy
-from components.settings import Settings, export_environment, load_settings
+from components.settings import Settings, export_environment, load_settings, make_folder
 from flows.orchestrator import prefect_server
 from flows.workspace import enter_root
 
@@ -38,9 +38,10 @@ def alone(settings: Settings) -> Iterator[None]:
         settings: of them the home folder.
 
     Raises:
+        SettingsError: the home folder cannot be written.
         WorkspaceBusy: another process runs them: to this one, its runs would be ones whose process was killed.
     """
-    settings.home.mkdir(parents=True, exist_ok=True)
+    make_folder(settings.home)
     lock = FileLock(settings.home.resolve() / "deployments.lock")
     try:
         lock.acquire(timeout=0)

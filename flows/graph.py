@@ -13,6 +13,7 @@ from typing import Any, Literal
 from components.errors import GraphError
 
 Edge = tuple[str, str]
+ADVICE = " Clone the repository with git; or, in this folder, run `git init`, and `dvc init` if there is no .dvc."
 
 
 @dataclass(frozen=True)
@@ -190,20 +191,22 @@ def telling() -> Iterator[None]:
     Raises:
         GraphError: DVC raised something of its own.
     """
-    from dvc.exceptions import DvcException
+    from dvc.exceptions import DvcException, NotDvcRepoError
+    from dvc.scm import SCMError
 
     try:
         yield
     except DvcException as error:
-        raise GraphError(f"DVC cannot tell the state of this line: {reasons(error)}") from error
+        advice = ADVICE if isinstance(error, NotDvcRepoError | SCMError) else ""
+        raise GraphError(f"DVC cannot tell the state of this line: {reasons(error)}{advice}") from error
 
 
 def reasons(error: BaseException) -> str:
     """What an error of DVC says, with what it says of its causes."""
-    told = [str(error)]
+    told = [str(error).strip()]
     while error.__cause__ is not None:
         error = error.__cause__
-        told.append(str(error))
+        told.append(str(error).strip())
     return ": ".join(dict.fromkeys(part.rstrip(".") for part in told if part)) + "."
 
 

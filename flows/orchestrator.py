@@ -42,17 +42,13 @@ def prefect_server(settings: Settings, *, scheduling: bool = False) -> Iterator[
         scheduling: whether that one also plans the runs of schedules.
 
     Raises:
-        SettingsError: the server of the settings does not answer.
+        SettingsError: the server of the settings does not answer, lets nobody in, or is not Prefect's.
         StageFailed: the server of its own does not start.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     if settings.prefect_api_url:
-        if not _answers(settings.prefect_api_url):
-            raise SettingsError(
-                f"Nothing answers at TUNESMITH_PREFECT_API_URL={settings.shown_prefect_address}. Start the Prefect "
-                "server there, or take the setting away to let Prefect run in this process."
-            )
+        _require_entry(settings.prefect_api_url, f"TUNESMITH_PREFECT_API_URL={settings.shown_prefect_address}")
         yield
         return
     log = settings.home / "logs" / "prefect.log"
@@ -70,6 +66,31 @@ def prefect_server(settings: Settings, *, scheduling: bool = False) -> Iterator[
     finally:
         server.terminate()
         server.wait()
+
+
+def _require_entry(address: str, shown: str) -> None:
+    """Asks what wants a login, the way that Prefect itself will; its health is told to everybody."""
+    if not _answers(address):
+        raise SettingsError(
+            f"Nothing answers at {shown}. Start the Prefect server there, or take the setting away to let Prefect run "
+            "in this process."
+        )
+    from prefect.client.orchestration import get_client
+
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except (httpx.HTTPError, ValueError) as error:
+        status = error.response.status_code if isinstance(error, httpx.HTTPStatusError) else HTTPStatus.OK
+        if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise SettingsError(
+                f"The Prefect server at {shown} does not let this machine in (HTTP {status}). Set "
+                "TUNESMITH_PREFECT_AUTH to user:password of that server."
+            ) from None
+        raise SettingsError(
+            f"No Prefect API answers at {shown} (HTTP {status}). Its address ends in /api; look also whether it is "
+            "Prefect's server that runs there."
+        ) from None
 
 
 @contextlib.contextmanager

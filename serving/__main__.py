@@ -15,7 +15,7 @@ import httpx
 from components.errors import SettingsError, TunesmithError
 from components.presence import WORKERS, ServerRecord, WorkerState, read_workers
 from components.processes import die_with_parent
-from components.settings import Settings, export_environment, load_settings
+from components.settings import Settings, export_environment, load_settings, make_folder
 from serving.enlisting import HOME, PROCESS, enlist, model_to_follow
 from serving.registry import open_registry
 
@@ -86,12 +86,7 @@ def _prepare_environment(settings: Settings, name: str, host: str) -> Path:
     """
     home = (settings.home / "serving" / f"{host.replace(':', '.')}-{settings.port}").resolve()
     shutil.rmtree(home, ignore_errors=True)
-    try:
-        home.mkdir(parents=True)
-    except OSError as error:
-        raise SettingsError(
-            f"{home} cannot be made ({error.strerror}). Set TUNESMITH_HOME to a folder of yours."
-        ) from None
+    make_folder(home)
     os.environ["BENTOML_HOME"] = str(home)
     os.environ.setdefault("BENTOML_VERBOSITY", "-1")  # errors; its greetings would hide our one line
     os.environ["TUNESMITH_MODEL"] = name

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks.choice import chosen
 from benchmarks.reliability import disk, kills, outages, promotions, twice
 from benchmarks.reliability.finding import Finding
 from components.contracts import REPORTS
@@ -27,7 +28,7 @@ def main() -> int:
     """Runs, keeps and tells."""
     console = Console()
     kept = True
-    for name in sys.argv[1:] or EXPERIMENTS:
+    for name in chosen("python -m benchmarks.reliability", "Breaks what may break, for real.", EXPERIMENTS):
         console.print(f"Trying {name} …")
         findings = EXPERIMENTS[name]()
         keep(KEPT, name, findings)

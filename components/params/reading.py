@@ -33,6 +33,8 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
             f"{path} does not exist here ({Path.cwd()}). "
             "Run the command inside the repository, or copy one of presets/*.yaml."
         ) from None
+    except IsADirectoryError:
+        raise ParamsError(f"{path} is a folder. Put a file in its place: copy one of presets/*.yaml.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ParamsError(f"{path} cannot be read as UTF-8 text: {error}") from None
     return parse_params(text, str(path))

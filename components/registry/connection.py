@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from filelock import FileLock
@@ -20,6 +21,8 @@ QUIET = {
 }
 
 DATABASE = "mlflow.db"
+LONGEST = 400
+"""Characters of what MLflow says that a person is told."""
 CHATTY = {"alembic": logging.WARNING, "mlflow": logging.WARNING, "urllib3.connectionpool": logging.ERROR}
 
 
@@ -97,13 +100,18 @@ def telling(settings: Settings) -> Iterator[None]:
     except (MlflowException, SQLAlchemyError, OSError, ModuleNotFoundError) as error:  # the last: a database's driver
         if told := told_of_full_disk(error, settings.home):
             raise RegistryError(told) from None
-        first_line = str(error).strip().splitlines()[0]
         raise RegistryError(
             without_userinfo(
-                f"The registry at {settings.tracking_address} did not do what was asked: {first_line[:400]} "
+                f"The registry at {settings.tracking_address} did not do what was asked: {_sentence(error)} "
                 "Check TUNESMITH_TRACKING_URI, and that the server runs and lets you in."
             )
         ) from None
+
+
+def _sentence(error: BaseException) -> str:
+    """The first line of what was raised, with an end."""
+    said = shorten(str(error).strip().splitlines()[0], LONGEST, placeholder=" …")
+    return said if said.endswith((".", "…")) else f"{said}."
 
 
 @contextlib.contextmanager

@@ -59,7 +59,7 @@ def required(params: Params) -> SweepParams:
         raise ParamsError("params.yaml has sweep: null, so there is nothing to search. Take the section of a preset.")
     missing = [str(path) for path in NEEDED if not path.exists()]
     if missing:
-        raise DataError(f"{', '.join(missing)} is missing: a sweep needs prepared data. Run `tunesmith run` first.")
+        raise DataError(f"Not found: {', '.join(missing)}. A sweep needs prepared data; run `tunesmith run` first.")
     return params.sweep
 
 

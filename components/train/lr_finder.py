@@ -222,7 +222,7 @@ def _require_prepared() -> None:
     missing = [str(path) for path in NEEDED if not path.exists()]
     if missing:
         raise DataError(
-            f"{', '.join(missing)} does not exist here ({Path.cwd()}). "
+            f"Not found in {Path.cwd()}: {', '.join(missing)}. "
             "`dvc repro augment` makes the prepared data without training on it; 'tunesmith run' does so, too."
         )
 

@@ -32,8 +32,10 @@ def list_keys(as_json: Json = False) -> None:
     found = read_keys(enter().key_folder)
     if as_json:
         print_json([key.model_dump(mode="json", exclude={"sha256"}) for key in found])
-    else:
+    elif found:
         print_keys(found, output())
+    else:
+        print("No key yet: on loopback everybody is answered.")
 
 
 @keys.command()

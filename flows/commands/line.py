@@ -99,7 +99,7 @@ def lr_find(as_json: Json = False) -> None:
 @line.command(rich_help_panel=PANEL)
 def sweep(
     apply: Annotated[bool, typer.Option("--apply", help="Write the winner into params.yaml and run the line.")] = False,
-    cron: Annotated[str | None, typer.Option(help="Stay, and sweep at these times, such as '0 3 * * 6'.")] = None,
+    cron: Annotated[str | None, typer.Option(help="Stay, and sweep at these times (UTC), such as '0 3 * * 6'.")] = None,
     as_json: Json = False,
 ) -> None:
     """Search for better hyperparameters as the section sweep says, and propose them; go on where it was killed."""
@@ -128,7 +128,7 @@ def sweep(
 
 @line.command(rich_help_panel=PANEL)
 def demo() -> None:
-    """Run the whole line, serve what it promoted, and ask it about five test images."""
+    """Run the whole line, serve what it promoted, and ask it about five test samples."""
     settings = enter()
     from flows.demo import show
     from flows.report import output

@@ -6,28 +6,27 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flows.commands.entry import Json
+from flows.commands.entry import Json, located
 
 if TYPE_CHECKING:
     from components.settings import Settings
 
 stack = typer.Typer()
 PANEL = "Everything on this machine"
+NAMES = "postgres, mlflow, prefect, deployments, ray, service, prometheus, page"
+"""Of the parts, for ``up --help``, which loads none of them."""
 
 
 def _settings() -> "Settings":
     from components.running_stack import DECIDED
-    from components.settings import load_settings
-    from flows.workspace import enter_root
 
-    enter_root()
     os.environ[DECIDED] = "1"  # these commands are about the stack that runs, and need none of its servers
-    return load_settings()
+    return located()
 
 
 @stack.command(rich_help_panel=PANEL)
 def up(
-    without: Annotated[str, typer.Option(help="Parts to leave out, with commas between.")] = "",
+    without: Annotated[str, typer.Option(help=f"Parts to leave out, with commas between: {NAMES}.")] = "",
     foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop everything at the end.")] = False,
 ) -> None:
     """Start everything on this machine: database, servers, the service, what watches it, a page that links to all."""

@@ -11,7 +11,7 @@ from flows.commands.entry import Json, enter, known_params
 versions = typer.Typer()
 PANEL = "Versions"
 Candidate = Annotated[int | None, typer.Option("--version", min=1, help="A version; the challenger if none is named.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why, for the journal.", prompt="Why")]
+Reason = Annotated[str | None, typer.Option("--reason", help="Why, for the journal; asked for on a terminal.")]
 
 
 @versions.command(rich_help_panel=PANEL)
@@ -24,8 +24,10 @@ def history(as_json: Json = False) -> None:
     events = moves(settings, known_params().name)
     if as_json:
         print_json([event.model_dump(mode="json") for event in events])
-    else:
+    elif events:
         print_history(events, output())
+    else:
+        print("No move yet.")
 
 
 @versions.command(rich_help_panel=PANEL)
@@ -50,23 +52,36 @@ def gate(
 
 @versions.command(rich_help_panel=PANEL)
 def promote(
-    reason: Reason,
     version: Annotated[int | None, typer.Argument(min=1, help="A version; the challenger if none is named.")] = None,
+    reason: Reason = None,
 ) -> None:
     """Make a version the champion by hand, once every server serves it; the gate is not asked."""
-    settings = enter()
+    settings, model = enter(), known_params().name
     from flows.versions import promote_by_hand
 
-    print(promote_by_hand(settings, known_params().name, version, reason, _aside).sentence())
+    print(promote_by_hand(settings, model, version, reason or _why(), _aside).sentence())
 
 
 @versions.command(rich_help_panel=PANEL)
-def rollback(reason: Reason) -> None:
+def rollback(reason: Reason = None) -> None:
     """Make the version champion again that was it before the present one, once every server serves it."""
-    settings = enter()
+    settings, model = enter(), known_params().name
     from components.promote import rollback as go_back
 
-    print(go_back(settings, known_params().name, reason, tell=_aside).sentence())
+    print(go_back(settings, model, reason or _why(), tell=_aside).sentence())
+
+
+def _why() -> str:
+    """Asks a person; a script has to know it.
+
+    Raises:
+        PromotionRefused: nobody is there to be asked.
+    """
+    from components.errors import PromotionRefused
+
+    if not sys.stdin.isatty():
+        raise PromotionRefused("Say why with --reason '…', for the journal.")
+    return str(typer.prompt("Why"))
 
 
 def _aside(sentence: str) -> None:

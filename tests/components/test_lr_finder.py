@@ -168,7 +168,7 @@ def test_a_test_of_broken_inputs_is_a_sentence(digits: Path) -> None:
 )
 def test_data_that_is_not_prepared_is_a_sentence(digits: Path, lost: Path) -> None:
     lost.unlink()
-    with pytest.raises(DataError, match=rf"^{lost} does not exist here .*dvc repro augment"):
+    with pytest.raises(DataError, match=rf"^Not found in \S+: {lost}\. `dvc repro augment"):
         find_learning_rate(load_params())
 
 

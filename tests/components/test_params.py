@@ -156,6 +156,8 @@ def test_what_is_no_params_file_is_told(text: str, told: str) -> None:
 def test_missing_and_unreadable_files_are_told(tmp_path: Path) -> None:
     with pytest.raises(ParamsError, match="does not exist here"):
         load_params(tmp_path / "params.yaml")
+    with pytest.raises(ParamsError, match=r" is a folder\. Put a file in its place"):
+        load_params(tmp_path)
     (tmp_path / "params.yaml").write_bytes(b"\xff\xfe\xfd")
     with pytest.raises(ParamsError, match="cannot be read as UTF-8"):
         load_params(tmp_path / "params.yaml")

@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -101,6 +102,7 @@ def test_a_server_that_is_not_there_is_an_error_and_not_an_empty_registry(
         Registry(settings, NAME).champion()
     assert "secret" not in "".join(traceback.format_exception(failure.value))
     assert caplog.text == ""
+    assert re.search(r"(\.| …) Check TUNESMITH_TRACKING_URI", str(failure.value))
 
 
 def test_a_database_that_is_none_is_a_sentence(tmp_path: Path) -> None:

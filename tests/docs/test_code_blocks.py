@@ -1,5 +1,6 @@
 """Every code block of the documentation is true: commands exist, parameters are valid, Python runs."""
 
+import io
 import re
 import shlex
 import subprocess
@@ -69,18 +70,26 @@ def parse(command: click.Command, words: list[str]) -> None:
     command.make_parser(click.Context(command)).parse_args(list(words))
 
 
+def changed(path: Path, text: str) -> str:
+    """A params file with the sections of a block in it."""
+    yaml, buffer = YAML(typ="safe", pure=True), io.StringIO()
+    document = yaml.load(path)
+    for section, values in yaml.load(text).items():
+        assert section in document, f"{path.name} has no section {section!r}"
+        document[section] = {**document[section], **values} if isinstance(values, dict) else values
+    yaml.dump(document, buffer)
+    return buffer.getvalue()
+
+
 @pytest.mark.parametrize("text", blocks("yaml"))
 def test_every_yaml_block_is_part_of_a_valid_params_file(text: str) -> None:
-    yaml = YAML(typ="safe", pure=True)
-    document = yaml.load(REPOSITORY / "params.yaml")
-    for section, values in yaml.load(text).items():
-        assert section in document, f"params.yaml has no section {section!r}"
-        document[section] = {**document[section], **values} if isinstance(values, dict) else values
-    import io
+    parse_params(changed(REPOSITORY / "params.yaml", text))
 
-    buffer = io.StringIO()
-    yaml.dump(document, buffer)
-    parse_params(buffer.getvalue())
+
+def test_images_of_your_own_are_a_preset_with_the_lines_of_the_readme() -> None:
+    (own,) = (text for page, kind, text in BLOCKS if page.name == "README.md" and kind == "yaml")
+    params = parse_params(changed(REPOSITORY / "presets/digits.yaml", own))
+    assert (params.name, params.fetch.dataset) == ("my-images", "none")
 
 
 @pytest.mark.parametrize("text", blocks("python"))

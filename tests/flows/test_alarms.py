@@ -17,7 +17,7 @@ from flows.alarms import keep_told, untold_windows
 from flows.ports import free_port
 from tests.answered import Said, answered, corrected
 from tests.flows.loop import wait_until
-from tests.flows.toy import edit, environment, make_line
+from tests.flows.toy import edit, environment, make_line, tunesmith
 from tests.prefect_server import give_database, serving
 from tests.shelf import NAME, Shelf
 from tests.traffic import log_answers, watching
@@ -122,3 +122,12 @@ def test_an_alarm_that_a_look_by_hand_has_raised_is_told_by_the_flow_and_once(sh
     assert (alarm["event"], retrain["event"]) == ("tunesmith.alarm", "tunesmith.retrain")
     told = {"reason": window.sentence(), "kinds": ["inputs"], "version": version}
     assert (alarm["payload"], retrain["payload"]) == (told, told)
+
+
+def test_an_alarm_by_hand_has_an_exit_status_of_its_own(shelf: Shelf, tmp_path: Path) -> None:
+    log_answers(shelf, shelf.promote(shelf.publish(0.0)), drifted=True)
+    root = make_line(tmp_path / "line")
+    edit(root / "params.yaml", "name: digits", f"name: {NAME}")
+    assert tunesmith(root, "monitor", TUNESMITH_HOME=str(shelf.settings.home)).returncode == 3
+    (root / "params.yaml").unlink()
+    assert tunesmith(root, "monitor", TUNESMITH_HOME=str(shelf.settings.home)).returncode == 1

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 import time
+from importlib.metadata import version
 from pathlib import Path
+from typing import IO
 
 import httpx
 import pytest
@@ -17,8 +19,9 @@ from components.params.schema import entries, model_of
 from components.settings import Settings
 from flows.ports import free_port
 from flows.runs import Runs, StageResult, decision_key
+from flows.stack.parts import PARTS
 from flows.workspace import RWLOCK, enter_root, exclusive
-from tests.flows.toy import edit, environment, make_line, start, tunesmith
+from tests.flows.toy import command, edit, environment, make_line, start, tunesmith
 
 HEAVY = {"bentoml", "dvc", "mlflow", "numpy", "prefect", "pydantic_settings", "torch"}
 
@@ -28,7 +31,7 @@ def test_help_loads_nothing_heavy_and_names_every_command(tmp_path: Path) -> Non
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in shown.stderr.splitlines()}
     assert "typer" in imported
     assert not imported & HEAVY
-    for command in (
+    for name in (
         "run",
         "why",
         "status",
@@ -43,11 +46,12 @@ def test_help_loads_nothing_heavy_and_names_every_command(tmp_path: Path) -> Non
         "ui",
         "demo",
     ):
-        assert f" {command} " in shown.stdout
+        assert f" {name} " in shown.stdout
 
 
 def test_keys_are_made_listed_and_removed(tmp_path: Path) -> None:
     make_line(tmp_path)
+    assert tunesmith(tmp_path, "keys", "list").stdout == "No key yet: on loopback everybody is answered.\n"
     made = tunesmith(tmp_path, "keys", "add", "shop", "--per-second", "5")
     assert made.stdout.startswith("ts_")
     assert tunesmith(tmp_path, "keys", "add", "prometheus", "--admin").returncode == 0
@@ -71,18 +75,18 @@ def test_params_explains_every_parameter_of_a_task(tmp_path: Path, task: str) ->
     assert re.search(r"train\.epochs +int ≥ 1 ≤ 10,000 +Passes over", table)
 
 
-@pytest.mark.parametrize("command", ["run", "why", "status", "history", "serve"])
-def test_outside_a_repository_it_says_so(tmp_path: Path, command: str) -> None:
-    done = tunesmith(tmp_path, command)
+@pytest.mark.parametrize("name", ["run", "why", "status", "history", "serve"])
+def test_outside_a_repository_it_says_so(tmp_path: Path, name: str) -> None:
+    done = tunesmith(tmp_path, name)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == f"There is no dvc.yaml in {tmp_path} or above it. Go into the repository and try again.\n"
 
 
-@pytest.mark.parametrize("command", ["run", "why", "status", "serve"])
-def test_params_are_checked_before_anything_else(new_line: Path, command: str) -> None:
+@pytest.mark.parametrize("name", ["run", "why", "status", "serve"])
+def test_params_are_checked_before_anything_else(new_line: Path, name: str) -> None:
     edit(new_line / "params.yaml", "  epochs: 6", "  epoch: 6")
     edit(new_line / "params.yaml", "seed: 7", "seed: -7")
-    done = tunesmith(new_line, command)
+    done = tunesmith(new_line, name)
     assert done.returncode == 1
     assert done.stderr.startswith("params.yaml has 3 faults; nothing was run.")
     assert "Did you mean 'epochs'?" in done.stderr
@@ -96,11 +100,54 @@ def test_a_setting_that_cannot_be_used_is_named(new_line: Path) -> None:
     assert "TUNESMITH_PORT='many'" in done.stderr
 
 
+def test_a_setting_that_there_is_not_is_told_beside_the_answer(new_line: Path) -> None:
+    done = tunesmith(new_line, "keys", "list", TUNESMITH_PROT="3001")
+    assert (done.returncode, done.stdout[:11]) == (0, "No key yet:")
+    assert done.stderr == "TUNESMITH_PROT is no setting, and nothing reads it. Did you mean TUNESMITH_PORT?\n"
+
+
 def test_a_prefect_server_that_does_not_answer_is_told(new_line: Path) -> None:
     address = f"http://127.0.0.1:{free_port()}/api"
     done = tunesmith(new_line, "run", TUNESMITH_PREFECT_API_URL=address)
     assert done.returncode == 1
     assert done.stderr.startswith(f"Nothing answers at TUNESMITH_PREFECT_API_URL={address}. Start the Prefect server")
+
+
+def answered(root: Path, name: str, terminal: IO[bytes] | int) -> subprocess.CompletedProcess[str]:
+    """A command with something of the test's own as its stdin."""
+    return subprocess.run(
+        command(name), check=False, cwd=root, env=environment(), stdin=terminal, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("name", ["promote", "rollback"])
+def test_a_script_that_gives_no_reason_is_told(new_line: Path, name: str) -> None:
+    done = answered(new_line, name, subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Say why with --reason '…', for the journal.\n"
+
+
+def test_a_person_is_asked_why_once_there_is_a_workspace(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "wb"), os.fdopen(theirs, "rb") as terminal:
+        done = answered(tmp_path, "rollback", terminal)
+        assert (done.stdout, done.stderr[:20]) == ("", "There is no dvc.yaml")
+        make_line(tmp_path)
+        os.write(ours, b"it errs\n")
+        done = answered(tmp_path, "rollback", terminal)
+    assert done.stdout == "Why: "
+    assert done.stderr.startswith("'digits' has no champion, so there is nothing to go back from.")
+
+
+def test_the_version(tmp_path: Path) -> None:
+    assert tunesmith(tmp_path, "--version").stdout == f"tunesmith {version('tunesmith')}\n"
+
+
+def test_help_names_the_parts_of_the_stack_and_where_the_server_listens(tmp_path: Path) -> None:
+    parts = " ".join(tunesmith(tmp_path, "up", "--help").stdout.replace("│", " ").split())
+    assert f"with commas between: {', '.join(PARTS)}." in parts
+    served = tunesmith(tmp_path, "serve", "--help").stdout
+    assert all(f"TUNESMITH_{name}" in served for name in ("HOST", "PORT", "WORKERS"))
 
 
 def test_a_command_that_there_is_not(tmp_path: Path) -> None:
@@ -131,6 +178,7 @@ def test_status_gate_and_promote_before_the_first_run(new_line: Path) -> None:
         assert done.returncode == 1
         assert done.stderr.startswith(sentence), done.stderr
     assert json.loads(tunesmith(new_line, "history", "--json").stdout) == []
+    assert tunesmith(new_line, "history").stdout == "No move yet.\n"
 
 
 @pytest.mark.slow

@@ -128,3 +128,10 @@ def test_graph_has_no_edge_of_its_own() -> None:
         text = (REPOSITORY / f"flows/{module}.py").read_text()
         found = {name for name in names if f'"{name}"' in text} - {REFRESHED, GATHERED}
         assert not found, f"flows/{module}.py names the stages {found}"
+
+
+@pytest.mark.parametrize("lost", [".git", ".dvc"])
+def test_a_folder_without_its_repository_is_told_what_to_do(new_line: Path, lost: str) -> None:
+    shutil.rmtree(lost)
+    with pytest.raises(GraphError, match=r" repository.*\. Clone the repository with git; or, in .* `git init`"):
+        open_graph().__enter__()

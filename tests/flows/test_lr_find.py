@@ -50,7 +50,7 @@ def test_missing_data_is_a_sentence(digits: Path) -> None:
     (digits / PREPARED / "train/inputs.npy").unlink()
     done = tunesmith(digits, "lr-find")
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"data/prepared/train/inputs.npy does not exist here ({digits}). `dvc repro augment`")
+    assert done.stderr.startswith(f"Not found in {digits}: data/prepared/train/inputs.npy. `dvc repro augment`")
     assert "Traceback" not in done.stderr
     assert not (digits / "reports").exists()
 

@@ -85,6 +85,17 @@ def test_a_prefect_server_that_is_down_is_a_sentence_without_password(new_line: 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("home", "command"),
+    [("/proc/x", ("keys", "add", "me")), ("/proc/x", ("up",)), ("params.yaml", ("gate",)), ("params.yaml", ("ps",))],
+)
+def test_a_home_folder_that_cannot_be_used_is_a_sentence(new_line: Path, home: str, command: tuple[str, ...]) -> None:
+    done = tunesmith(new_line, *command, TUNESMITH_HOME=home)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"{new_line / home} cannot be made or written into (")
+    assert done.stderr.endswith("). Set TUNESMITH_HOME to a folder of yours.\n")
+
+
 SERVED = """
 from components.settings import load_settings
 from flows.server import served

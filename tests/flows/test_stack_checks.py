@@ -84,5 +84,5 @@ def test_an_exposed_mlflow_needs_its_extra(tmp_path: Path, monkeypatch: pytest.M
     sentences = mlflow.part(site(tmp_path, "mlflow", host="10.0.0.5", artifacts="s3://bucket/x")).missing()
     assert sentences[1:] == [
         "mlflow lacks Flask-WTF to ask for a password: pip install 'mlflow[auth]'",
-        "mlflow lacks boto3 for S3: pip install 'tunesmith[s3]'",
+        "mlflow lacks boto3 for S3: .venv/bin/pip install -c constraints.txt -e '.[s3]'",
     ]

@@ -68,7 +68,7 @@ def _missing(site: Site) -> list[str]:
     if site.asks_password:
         needed["flask_wtf"] = "Flask-WTF to ask for a password: pip install 'mlflow[auth]'"
     if (site.stack.artifacts or "").startswith("s3:"):
-        needed["boto3"] = "boto3 for S3: pip install 'tunesmith[s3]'"
+        needed["boto3"] = "boto3 for S3: .venv/bin/pip install -c constraints.txt -e '.[s3]'"
     return [f"mlflow lacks {what}" for module, what in needed.items() if importlib.util.find_spec(module) is None]
 
 
