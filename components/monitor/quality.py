@@ -5,7 +5,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.contracts import ClassTarget, Target
 from components.monitor.record import Finding, Quality
@@ -20,7 +19,8 @@ from components.predictions import (
 from components.rolling import tables
 from components.settings import Settings
 from components.tasks.intervals import bootstrap_interval, wilson_interval
-from components.tasks.score import accuracy, r_squared
+from components.tasks.rows.encoding import LARGEST
+from components.tasks.score import r_squared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,7 @@ def quality_of(
     """
     labels = _labels(read(feedback_folder(settings, model), feedback_columns()), version)[-most:]
     answers = _answers(settings, model, version, [key[0] for key, *_ in labels])
-    pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers]
+    pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers and _comparable(target, truth)]
     if not pairs:
         return Quality(labels=0, score=None, interval=None, delay_seconds=None)
     delay = median((at - answered).total_seconds() for (_, answered), _, at in pairs)
@@ -102,14 +102,15 @@ def _answers(
     }
 
 
+def _comparable(target: Target, truth: Any) -> bool:
+    """Whether a truth says something of an answer: a class always does, a value only where an answer can be one."""
+    return isinstance(target, ClassTarget) or (isinstance(truth, float) and abs(truth) <= LARGEST)
+
+
 def _score(target: Target, answers: list[Any], truths: list[Any]) -> tuple[float, tuple[float, float]]:
-    if isinstance(target, ClassTarget):
-        number = {label: place for place, label in enumerate(target.labels)}
-        predicted, labels = _numbers(number, answers), _numbers(number, truths)
-        return accuracy(predicted, labels), wilson_interval(int((predicted == labels).sum()), len(labels))
-    values, real = np.asarray(answers, np.float64), np.asarray(truths, np.float64)
+    if isinstance(target, ClassTarget):  # a class that the version does not know is one that it got wrong
+        right = sum(answer == truth for answer, truth in zip(answers, truths, strict=True))
+        return right / len(truths), wilson_interval(right, len(truths))
+    # In float32, as those of the test split: smaller differences could divide the squared error beyond all numbers.
+    values, real = np.asarray(answers, np.float64), np.asarray(truths, np.float32)
     return r_squared(values, real), bootstrap_interval(values, real)
-
-
-def _numbers(number: dict[str, int], labels: list[str]) -> NDArray[np.int64]:
-    return np.array([number[label] for label in labels])
