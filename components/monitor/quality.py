@@ -77,7 +77,10 @@ def finding_of(quality: Quality, promised: float, limits: QualityLimits) -> Find
 def _labels(rows: "pa.Table", version: int) -> list[tuple[tuple[str, int], Any, datetime]]:
     """The last word on each answer of a version, the oldest first: key, truth, when it was said."""
     said = {
-        (row["request_id"], row["sample"]): (row["label"] if row["value"] is None else row["value"], row["time"])
+        (row["request_id"], row["sample"]): (
+            row["label"] if row["value"] is None else row["value"],
+            row["said"] or row["time"],
+        )
         for row in rows.sort_by("time").to_pylist()
         if row["version"] == version
     }
