@@ -60,6 +60,7 @@ def feedback_columns() -> "pa.Schema":
             "version": pa.int32(),  # that had answered
             "label": pa.string(),
             "value": pa.float64(),  # neither: what was said before is withdrawn
+            "said": pa.timestamp("us", "UTC"),  # of what a withdrawal repeats, or marks as withdrawn; null: at "time"
         }
     )
 

@@ -7,6 +7,7 @@ To be imported inside :func:`flows.orchestrator.prefect_server`.
 """
 
 import re
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,12 +20,15 @@ from prefect.flows import Flow
 from prefect.states import Crashed, Scheduled
 
 from components.errors import PromotionRefused, RegistryError, RemoteError, StageCutOff
-from flows.claims import is_elsewhere
+from flows.claims import is_claimed, is_elsewhere
+from flows.endings import write_ending
 
 LIVES = 3
 """So often a run is begun in all."""
 WAITS = tuple(timedelta(minutes=minutes) for minutes in (5, 10, 20, 40, 80, 160))
 """How long is waited each time that the registry or the remote has failed a run: in all, a little over five hours."""
+STARTING_SECONDS = 60.0
+"""So long a run may take from when it is due until it says where it is at work: its process imports much before."""
 BEGUN, PUT_OFF = "begun", "put off"
 """What tags of a run count: ``begun 2 times``."""
 
@@ -61,7 +65,7 @@ def put_off(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> None:
             _create(client, flow_run, why, tags, WAITS[tried])
 
 
-def close_killed(names: Iterable[str], home: Path) -> None:
+def close_killed(names: Iterable[str], home: Path, patience: float = STARTING_SECONDS) -> None:
     """Gives the runs of deployments an end that died with the process that ran them, and begins them again.
 
     To be called by the one process that runs them in this workspace, before it does.
@@ -69,13 +73,25 @@ def close_killed(names: Iterable[str], home: Path) -> None:
     Args:
         names: of the deployments.
         home: folder of the workspace; runs that are at work in another one are left alone.
+        patience: seconds that a run has to say where it is at work, if it has not yet.
     """
     with get_client(sync_client=True) as client:
-        for run in _under_way(client, names):
-            if is_elsewhere(run, home):
-                continue
-            client.set_flow_run_state(run.id, Crashed(message="The process that ran it was killed."), force=True)
+        for run in _killed(client, tuple(names), home, patience):
+            state: State[Any] = Crashed(message=f"The process that ran it was killed. {_outlook(run)}")
+            client.set_flow_run_state(run.id, state, force=True)
+            write_ending(home, client.read_flow(run.flow_id).name, state)
             _plan(client, run)
+
+
+def _killed(client: SyncPrefectClient, names: Iterable[str], home: Path, patience: float) -> list[FlowRun]:
+    """The runs under way that are at work nowhere else; one that does not say may be starting in another clone."""
+    runs = [run for run in _under_way(client, names) if not is_elsewhere(run, home)]
+    starting = [run for run in runs if not is_claimed(run)]
+    if not starting:
+        return runs
+    time.sleep(patience)
+    now = {run.id: run.state_type for run in _under_way(client, names) if not is_claimed(run)}
+    return [run for run in runs if is_claimed(run) or now.get(run.id) == run.state_type]
 
 
 def under_way(names: Iterable[str]) -> list[FlowRun]:
@@ -111,8 +127,17 @@ def _under_way(client: SyncPrefectClient, names: Iterable[str]) -> list[FlowRun]
     return found
 
 
+def _outlook(run: FlowRun) -> str:
+    """What becomes of a run that was killed, in words."""
+    return "It is begun again." if _begun(run) < LIVES else f"It was begun {LIVES} times: it is not begun again."
+
+
+def _begun(run: FlowRun) -> int:
+    return _counted(run, BEGUN) or 1
+
+
 def _plan(client: SyncPrefectClient, run: FlowRun) -> None:
-    begun = _counted(run, BEGUN) or 1
+    begun = _begun(run)
     if begun < LIVES:
         tags = _counting(run, BEGUN, begun + 1)
         _create(client, run, f"In the place of {run.name}, which was killed.", tags)

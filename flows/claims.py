@@ -36,6 +36,11 @@ def is_elsewhere(run: FlowRun, home: Path) -> bool:
     return run.labels.get(LABEL, workspace_id(home)) != workspace_id(home)
 
 
+def is_claimed(run: FlowRun) -> bool:
+    """Whether a run has said in which workspace it is at work: each does once its process is up."""
+    return LABEL in run.labels
+
+
 def workspace_id(home: Path) -> str:
     """The name of a workspace that no other has; made on first use, by the process that holds its deployments."""
     file = home / FILE

@@ -50,13 +50,24 @@ def keep_ending(flow: Flow[..., Any], flow_run: FlowRun, state: State[Any]) -> N
         flow_run: that ended.
         state: it is in.
     """
-    folder, now = load_settings().home / FOLDER, datetime.now(UTC).isoformat(timespec="seconds")
-    before = {ending.flow: ending.completed for ending in read_endings(folder.parent)}
-    completed = now if state.is_completed() else before.get(flow.name)
+    write_ending(load_settings().home, flow.name, state)
+
+
+def write_ending(home: Path, flow: str, state: State[Any]) -> None:
+    """Writes down how a run of a flow has ended.
+
+    Args:
+        home: folder of the workspace.
+        flow: its name.
+        state: the run is in.
+    """
+    folder, now = home / FOLDER, datetime.now(UTC).isoformat(timespec="seconds")
+    before = {ending.flow: ending.completed for ending in read_endings(home)}
+    completed = now if state.is_completed() else before.get(flow)
     why = "" if state.is_completed() else _why(state)
     folder.mkdir(parents=True, exist_ok=True)
-    ending = Ending(flow=flow.name, state=state.name or state.type.value, ended=now, why=why, completed=completed)
-    ending.write(folder / f"{flow.name}.json")
+    ending = Ending(flow=flow, state=state.name or state.type.value, ended=now, why=why, completed=completed)
+    ending.write(folder / f"{flow}.json")
 
 
 def _why(state: State[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from components.feedback import said
+from components.feedback import said, said_at
 from components.settings import Settings
 
 SHOWN = 5
@@ -18,7 +18,7 @@ def by_hour(settings: Settings, model: str) -> list[dict[str, Any]]:
     """
     rows = said(settings, model)
     rows = rows[rows[["label", "value"]].notna().any(axis=1)]
-    hours = rows.groupby(rows["time"].dt.strftime("%Y-%m-%dT%H:00"))
+    hours = rows.groupby(said_at(rows).dt.strftime("%Y-%m-%dT%H:00"))
     return [{"hour": str(hour), "corrections": len(part), "said": _words(part)} for hour, part in hours]
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 
 from components.contracts import Record
-from components.feedback import waiting
+from components.feedback import said_at, waiting
 from components.monitor.history import monitor_folder
 from components.settings import Settings
 
@@ -25,7 +25,8 @@ def new_labels(settings: Settings, model: str) -> NewLabels | None:
         model: registered name.
     """
     file = _file(settings, model)
-    times = waiting(settings, model).dropna(subset=["label", "value"], how="all")["time"]  # no label: it is taken back
+    labels = waiting(settings, model).dropna(subset=["label", "value"], how="all")  # no label: it is taken back
+    times = said_at(labels)
     if file.exists():
         times = times[times > NewLabels.read(file).until]
     if not settings.retrain_labels or len(times) < settings.retrain_labels:

@@ -31,6 +31,8 @@ QUIET = {
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
 }
 """Prefect keeps the log of every run; the terminal shows the run itself."""
+VACUUM = {"PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs"}
+"""Runs that ended 90 days ago go: the monitor alone leaves hundreds a day."""
 
 
 @contextlib.contextmanager
@@ -144,6 +146,7 @@ def main() -> None:
     if os.getppid() != parent:  # it died before it could be followed
         sys.exit(1)
     if scheduling:  # the whole server, with what plans runs, takes this process's place
+        os.environ.update(VACUUM | os.environ)
         address = ["--host", LOOPBACK, "--port", str(port), "--no-ui"]
         os.execv(sys.executable, [sys.executable, "-m", "prefect", "server", "start", *address])  # noqa: S606
     import uvicorn

@@ -11,6 +11,7 @@ from components.contracts import ClassTarget, Target
 from components.predictions import answered_by, feedback_columns, feedback_folder, predictions_folder
 from components.rolling import RollingParquet, now
 from components.settings import Settings
+from components.tasks.rows.encoding import LARGEST
 from serving.decoding.document import read_json
 from serving.errors import Overloaded, RequestError
 from serving.predictions import WRITE_SECONDS
@@ -81,8 +82,8 @@ def _value(truth: Any) -> float:
         value = float(truth) if type(truth) in (int, float) else math.nan
     except OverflowError:  # JSON's whole numbers have no end
         value = math.inf
-    if not math.isfinite(value):
-        raise RequestError(422, '"value" must be a finite number.')
+    if not abs(value) <= LARGEST:  # NaN, too
+        raise RequestError(422, f'"value" must be a finite number, of at most {LARGEST:.3g}, as answers are.')
     return value
 
 

@@ -209,7 +209,7 @@ def _feedback(target: Target) -> dict[str, Any]:
     }
 
 
-SOME_VALUE: Schema = {"type": "number", "minimum": -1e308, "maximum": 1e308}
+SOME_VALUE: Schema = {"type": "number", "minimum": -LARGEST, "maximum": LARGEST}
 
 
 def _told(summary: str, answer: Schema) -> dict[str, Any]:

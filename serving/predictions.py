@@ -144,7 +144,8 @@ class PredictionLog:
     def _measure(self, model: ServedModel, table: "pa.Table") -> None:
         """Tells the metrics what the samples are like, and what was answered."""
         names = summary_names(model.signature.inputs)
-        sums = table["summary"].combine_chunks().flatten().to_numpy().reshape(len(table), len(names)).sum(axis=0)
+        summaries = table["summary"].combine_chunks().flatten().to_numpy().reshape(len(table), len(names))
+        sums = summaries.sum(axis=0, dtype=np.float64)
         is_classes = isinstance(model.signature.target, ClassTarget)
         labels = Counter(table["label"].to_pylist()) if is_classes else Counter[str]()
         confidences = table["confidence"].to_numpy() if is_classes else np.empty(0, np.float32)

@@ -10,7 +10,7 @@ Takes in what is new when it is asked to (``tunesmith run --feedback``), as DVC 
 leaves what it found.
 """
 
-from components.feedback.waiting import said, waiting
+from components.feedback.waiting import said, said_at, waiting
 from components.feedback.withdrawing import withdraw
 
-__all__ = ["said", "waiting", "withdraw"]
+__all__ = ["said", "said_at", "waiting", "withdraw"]

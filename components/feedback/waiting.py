@@ -18,6 +18,15 @@ def said(settings: Settings, model: str) -> pd.DataFrame:
     return rows.sort_values("time", kind="stable").drop_duplicates(KEY, keep="last", ignore_index=True)
 
 
+def said_at(rows: pd.DataFrame) -> "pd.Series[pd.Timestamp]":
+    """When corrections were said: those that hold again after a withdrawal have a later row in the log.
+
+    Args:
+        rows: of the log.
+    """
+    return rows["said"].fillna(rows["time"])
+
+
 def waiting(settings: Settings, model: str) -> pd.DataFrame:
     """The corrections that the stage has not taken in yet, the oldest first; also those that take others back.
 

@@ -14,6 +14,7 @@ from components.monitor.thresholds import calibrated
 from components.package import ModelSignature
 from components.package.reference import DriftReference
 from components.params.sections.monitor import Kind, MonitorParams
+from components.tasks.rows.encoding import LARGEST
 from components.tasks.summaries import summary_names
 
 RANKS = "kolmogorov_smirnov"
@@ -51,7 +52,7 @@ class Aspect:
         """Mean of each test's column; None: it has no column of its own, or classes in it."""
         if self.classes or self.method == KERNEL:
             return [None] * len(self.names)
-        return [float(mean) for mean in self.values(samples).mean(axis=0)]
+        return [float(mean) for mean in self.values(samples).mean(axis=0, dtype=np.float64)]
 
 
 class DriftTests:
@@ -89,7 +90,8 @@ class DriftTests:
 
     def distances(self, window: Observed) -> NDArray[np.float64]:
         """Of each sample's features from the mean of the reference, in deviations: (samples,)."""
-        distances: NDArray[np.float64] = np.sqrt(np.square(window.features / self._spread).mean(axis=1))
+        whitened = _whitened(window, self._spread).astype(np.float64)
+        distances: NDArray[np.float64] = np.sqrt(np.square(whitened).mean(axis=1))
         return distances
 
     def findings(self, window: Observed, thresholds: NDArray[np.float64]) -> tuple[Finding, ...]:
@@ -127,6 +129,13 @@ def spread_of(reference: DriftReference) -> NDArray[np.float32]:
     return np.where(deviations > 0, deviations, np.float32(1.0))
 
 
+def _whitened(seen: Observed, spread: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The features in deviations, finite: those of the largest inputs overflow, and count as the largest numbers."""
+    with np.errstate(over="ignore"):
+        whitened: NDArray[np.float32] = np.nan_to_num(seen.features / spread, nan=LARGEST)
+    return whitened
+
+
 def _aspects(params: MonitorParams, signature: ModelSignature, reference: DriftReference) -> Iterator[Aspect]:
     """What params.yaml wants to be looked at."""
     if params.inputs:
@@ -135,7 +144,7 @@ def _aspects(params: MonitorParams, signature: ModelSignature, reference: DriftR
         components = len(reference.feature_deviations)
         names = tuple(f"component {place + 1}" for place in range(components))
         spread = spread_of(reference)
-        whitened = lambda seen: seen.features / spread  # noqa: E731
+        whitened = lambda seen: _whitened(seen, spread)  # noqa: E731
         yield Aspect("features", params.features, ("all",) if params.features == KERNEL else names, whitened)
     target = signature.target
     answers = lambda seen: seen.answers[:, None]  # noqa: E731

@@ -5,7 +5,6 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.contracts import ClassTarget, Target
 from components.monitor.record import Finding, Quality
@@ -23,7 +22,8 @@ from components.predictions import (
 from components.rolling import tables
 from components.settings import Settings
 from components.tasks.intervals import bootstrap_interval, wilson_interval
-from components.tasks.score import accuracy, r_squared
+from components.tasks.rows.encoding import LARGEST
+from components.tasks.score import r_squared
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,15 +43,14 @@ def quality_of(settings: Settings, model: str, watched: Watched, limits: Quality
     """
     labels = _labels(read(feedback_folder(settings, model), feedback_columns()), watched.version)[-most:]
     answers = _answers(settings, model, watched.digest, [key[0] for key, *_ in labels])
-    pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers]
+    target = watched.package.signature.target
+    pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers and _comparable(target, truth)]
     if not pairs:
         return Quality(labels=0, score=None, interval=None, delay_seconds=None)
     delay = median((at - then).total_seconds() for (_, then), _, at in pairs)
     if len(pairs) < limits.min_labels:
         return Quality(labels=len(pairs), score=None, interval=None, delay_seconds=delay)
-    score, interval = _score(
-        watched.package.signature.target, [answer for (answer, _), _, _ in pairs], [truth for _, truth, _ in pairs]
-    )
+    score, interval = _score(target, [answer for (answer, _), _, _ in pairs], [truth for _, truth, _ in pairs])
     return Quality(labels=len(pairs), score=score, interval=interval, delay_seconds=delay)
 
 
@@ -79,7 +78,10 @@ def finding_of(quality: Quality, promised: float, limits: QualityLimits) -> Find
 def _labels(rows: "pa.Table", version: int) -> list[tuple[tuple[str, int], Any, datetime]]:
     """The last word on each answer of a version, the oldest first: key, truth, when it was said."""
     said = {
-        (row["request_id"], row["sample"]): (row["label"] if row["value"] is None else row["value"], row["time"])
+        (row["request_id"], row["sample"]): (
+            row["label"] if row["value"] is None else row["value"],
+            row["said"] or row["time"],
+        )
         for row in rows.sort_by("time").to_pylist()
         if row["version"] == version
     }
@@ -106,14 +108,15 @@ def _answers(
     }
 
 
+def _comparable(target: Target, truth: Any) -> bool:
+    """Whether a truth says something of an answer: a class always does, a value only where an answer can be one."""
+    return isinstance(target, ClassTarget) or (isinstance(truth, float) and abs(truth) <= LARGEST)
+
+
 def _score(target: Target, answers: list[Any], truths: list[Any]) -> tuple[float, tuple[float, float]]:
-    if isinstance(target, ClassTarget):
-        number = {label: place for place, label in enumerate(target.labels)}
-        predicted, labels = _numbers(number, answers), _numbers(number, truths)
-        return accuracy(predicted, labels), wilson_interval(int((predicted == labels).sum()), len(labels))
-    values, real = np.asarray(answers, np.float64), np.asarray(truths, np.float64)
+    if isinstance(target, ClassTarget):  # a class that the version does not know is one that it got wrong
+        right = sum(answer == truth for answer, truth in zip(answers, truths, strict=True))
+        return right / len(truths), wilson_interval(right, len(truths))
+    # In float32, as those of the test split: smaller differences could divide the squared error beyond all numbers.
+    values, real = np.asarray(answers, np.float64), np.asarray(truths, np.float32)
     return r_squared(values, real), bootstrap_interval(values, real)
-
-
-def _numbers(number: dict[str, int], labels: list[str]) -> NDArray[np.int64]:
-    return np.array([number[label] for label in labels])

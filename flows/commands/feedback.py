@@ -35,9 +35,10 @@ def withdraw(
     since: Annotated[datetime, typer.Option(formats=FORMATS, help="UTC, included.")],
     until: Annotated[datetime, typer.Option(formats=FORMATS, help="UTC, left out.")],
 ) -> None:
-    """Withdraw the corrections of a time: the next run with --feedback trains without them."""
+    """Withdraw the corrections of a time: the next run with --feedback trains on what was said before, if anything."""
     from components.feedback import withdraw as withdraw_between
 
     settings, model = enter(), known_params().name
-    count = withdraw_between(settings, model, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC))
-    print(f"{count} corrections are withdrawn; `tunesmith run --feedback` takes that in.")
+    gone, again = withdraw_between(settings, model, since.replace(tzinfo=UTC), until.replace(tzinfo=UTC))
+    earlier = f", and an earlier correction of {again} of their samples holds again" if again else ""
+    print(f"{gone} corrections are withdrawn{earlier}; `tunesmith run --feedback` takes that in.")

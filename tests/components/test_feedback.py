@@ -1,8 +1,10 @@
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from components.contracts import CORRECTIONS, FEEDBACK
@@ -114,8 +116,8 @@ def test_corrections_that_are_withdrawn_are_trained_on_no_more(settings: Setting
     corrected(settings, NAME, PICTURES[2:], minute=5)
     run(params(), settings)
     hour = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    assert withdraw(settings, NAME, hour, hour + timedelta(minutes=5)) == 2
-    assert withdraw(settings, NAME, hour, hour + timedelta(minutes=5)) == 0
+    assert withdraw(settings, NAME, hour, hour + timedelta(minutes=5)) == (2, 0)
+    assert withdraw(settings, NAME, hour, hour + timedelta(minutes=5)) == (0, 0)
     assert len(waiting(settings, NAME)) == 2
     run(params(), settings)
     assert kept()["request_id"].to_list() == ["picture-2"]
@@ -162,6 +164,93 @@ def test_what_the_logs_have_forgotten_can_be_withdrawn(settings: Settings) -> No
     gather_pictures(settings)
     shutil.rmtree(feedback_folder(settings, NAME))
     hour = datetime(2026, 11, 27, 12, tzinfo=UTC)
-    assert withdraw(settings, NAME, hour, hour + timedelta(hours=1)) == 3
+    assert withdraw(settings, NAME, hour, hour + timedelta(hours=1)) == (3, 0)
     run(params(), settings)
     assert len(kept()) == 0
+
+
+NOON = datetime(2026, 11, 27, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def say(settings: Settings, hour: int, truth: str, picture: Said = PICTURES[0]) -> None:
+    """Somebody corrects a picture, at noon or hours later."""
+    corrected(settings, NAME, [picture._replace(truth=truth)], minute=60 * hour)
+
+
+def take_back(settings: Settings, hour: int) -> tuple[int, int]:
+    """Withdraws an hour: how many corrections, and of how many samples an earlier one holds again."""
+    return withdraw(settings, NAME, NOON + hour * HOUR, NOON + (hour + 1) * HOUR)
+
+
+def holding(settings: Settings) -> list[str]:
+    """What is trained on of the first picture; whatever was gathered before, and whatever the log has forgotten."""
+    run(params(), settings)
+    return [str(label) for label in kept()["label"]]
+
+
+@pytest.mark.parametrize("gathered_between", [True, False])
+def test_what_was_said_before_a_withdrawn_time_holds_again(settings: Settings, gathered_between: bool) -> None:
+    answered(settings, NAME, PICTURES)
+    say(settings, 0, "right")
+    say(settings, 1, "wrong")
+    if gathered_between:
+        assert holding(settings) == ["wrong"]
+    assert take_back(settings, 1) == (1, 1)
+    assert holding(settings) == ["right"]
+    assert take_back(settings, 1) == (0, 0), "it was withdrawn before"
+    assert take_back(settings, 0) == (1, 0), "what holds again has the time at which it was said"
+    assert holding(settings) == []
+
+
+def test_what_holds_again_can_be_withdrawn_when_the_log_has_forgotten_it(settings: Settings) -> None:
+    answered(settings, NAME, PICTURES)
+    say(settings, 0, "right")
+    say(settings, 1, "wrong")
+    take_back(settings, 1)
+    assert holding(settings) == ["right"]
+    shutil.rmtree(feedback_folder(settings, NAME))
+    assert take_back(settings, 0) == (1, 0)
+    assert holding(settings) == []
+
+
+def test_what_was_withdrawn_never_holds_again(settings: Settings) -> None:
+    answered(settings, NAME, PICTURES)
+    for hour, truth in enumerate(["first", "second", "third"]):
+        say(settings, hour, truth)
+    assert take_back(settings, 1) == (1, 0), "the last one holds as before"
+    assert holding(settings) == ["third"]
+    assert kept()["time"].to_list() == [NOON + 2 * HOUR], "it is no new one"
+    assert take_back(settings, 2) == (1, 1)
+    assert holding(settings) == ["first"]
+
+
+def test_only_what_is_withdrawn_and_what_is_said_after_it_count(settings: Settings) -> None:
+    answered(settings, NAME, PICTURES)
+    say(settings, 0, "right")
+    say(settings, 1, "wrong")
+    say(settings, 0, "seven", PICTURES[1])
+    assert take_back(settings, 1) == (1, 1)
+    say(settings, 24 * 365, "better")
+    assert take_back(settings, 0) == (2, 0)
+    assert holding(settings) == ["better"]
+
+
+def test_a_withdrawal_of_before_still_takes_back_all_that_it_did(settings: Settings) -> None:
+    answered(settings, NAME, PICTURES)
+    say(settings, 0, "first")
+    say(settings, 1, "second")
+    nothing: Any = None
+    corrected(settings, NAME, [PICTURES[0]._replace(truth=nothing)], minute=120)  # as they were written then
+    say(settings, 3, "third")
+    assert take_back(settings, 3) == (1, 0)
+    assert holding(settings) == []
+
+
+def test_what_was_gathered_before_corrections_had_the_time_of_their_saying_is_read(settings: Settings) -> None:
+    gather_pictures(settings)
+    for table in (CORRECTIONS, unusable_file(settings, NAME)):
+        pq.write_table(pq.read_table(table).drop_columns(["said"]), table)
+    run(params(), settings)
+    assert len(kept()) == 3
+    assert take_back(settings, 0) == (3, 0)

@@ -125,7 +125,7 @@ def test_a_run_of_another_clone_is_left_alone_and_ones_own_is_begun_again(loop: 
     os.kill(run.process, signal.SIGKILL)
     loop.begin()
     wait_until(lambda: len(flow_runs(loop)) == 2, "it is begun again")
-    assert flow_runs(loop)[0] == ("CRASHED", "The process that ran it was killed.")
+    assert flow_runs(loop)[0] == ("CRASHED", "The process that ran it was killed. It is begun again.")
     (loop.root / "model.wait").unlink()
     wait_until(lambda: runs(loop.root)[-1].ended is not None, "it ends")
 

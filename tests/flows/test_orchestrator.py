@@ -1,14 +1,23 @@
-"""A server that answers where Prefect's API should be, but is not it, or lets nobody in."""
+"""The Prefect server of the settings, which may be none or let nobody in; and the one of one's own, for real."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import httpx
 import pytest
 
-from flows.ports import LOOPBACK
-from tests.flows.toy import tunesmith
+from components.settings import TELEMETRY_OFF
+from flows.orchestrator import VACUUM
+from flows.ports import LOOPBACK, free_port
+from tests.flows.loop import wait_until
+from tests.flows.toy import environment, tunesmith
+from tests.places import REPOSITORY
+from tests.prefect_server import answers, give_database
 
 
 class NotOurs(BaseHTTPRequestHandler):
@@ -61,3 +70,29 @@ def test_only_a_prefect_api_that_lets_us_in_passes(
     assert done.returncode == 1
     assert done.stderr.startswith(f"{begins.format(shown)} {then} ")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_server_that_plans_runs_forgets_old_ones(tmp_path: Path, prefect_database: Path) -> None:
+    home, port = give_database(prefect_database, tmp_path / "prefect"), free_port()
+    address = f"http://127.0.0.1:{port}/api"
+    server = subprocess.Popen(
+        [sys.executable, "-m", "flows.orchestrator", str(port), str(os.getpid()), "1"],
+        env=environment(PREFECT_HOME=str(home), **TELEMETRY_OFF),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_until(lambda: answers(address), "the server answers")
+        settings = httpx.get(f"{address}/admin/settings").raise_for_status().json()
+    finally:
+        server.kill()
+        server.wait()
+    assert set(settings["server"]["services"]["db_vacuum"]["enabled"]) == {"events", "flow_runs"}
+
+
+@pytest.mark.parametrize("file", ["infra/compose.yaml", "infra/kubernetes/base/prefect.yaml"])
+def test_the_servers_of_containers_forget_the_same(file: str) -> None:
+    ((name, value),) = VACUUM.items()
+    (line,) = [line for line in (REPOSITORY / file).read_text().splitlines() if name in line]
+    assert value in line

@@ -22,7 +22,10 @@ from components.predictions import (
     read,
 )
 from components.tasks.summaries import summarise
+from serving.errors import RequestError
+from serving.feedback import read_correction
 from tests.package_factory import digits, fitted
+from tests.row_package import row_target
 from tests.serving.running import Running, running, wait_for
 from tests.serving.test_swap import Load, workers_of
 from tests.shelf import NAME, Shelf
@@ -153,3 +156,17 @@ def test_what_is_no_correction_is_refused_with_a_sentence(server: Running, conte
     response = server.post("/feedback", body, {"Content-Type": "application/json"})
     assert response.status_code == 422
     assert sentence in response.json()["error"]
+
+
+@pytest.mark.parametrize("value", [1e200, -3.5e38, 10**400, True, "3"])
+def test_a_value_that_no_answer_can_be_is_refused(value: object) -> None:
+    with pytest.raises(RequestError, match=r'"value" must be a finite number, of at most 3\.4e\+38') as refused:
+        read_correction(json.dumps({"request_id": "mine", "value": value}).encode(), [row_target()])
+    assert refused.value.status == 422
+
+
+def test_every_value_that_an_answer_can_be_is_taken() -> None:
+    largest = float(np.finfo(np.float32).max)
+    for value in (largest, -largest, 0):
+        body = json.dumps({"request_id": "mine", "value": value}).encode()
+        assert read_correction(body, [row_target()]).value == value

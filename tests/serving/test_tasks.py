@@ -166,6 +166,19 @@ def test_several_rows_are_answered_in_order(row_server: Running) -> None:
     assert all(found == {"value": found["value"], "name": "price"} for found in answer["predictions"])
 
 
+def test_the_sum_of_the_largest_numbers_is_a_number(row_server: Running) -> None:
+    assert ask(row_server, [{**rows()[0], "size": 3.4e38}] * 4, "/predict_batch").status_code == 200
+    wait_for(lambda: summary_sum(row_server, "x.size") > 3.5e38, "the sum", seconds=10)
+    assert summary_sum(row_server, "x.size") == pytest.approx(4 * 3.4e38), "beyond float32"
+
+
+def summary_sum(server: Running, name: str) -> float:
+    """What the measures say of a summary; 0: nothing yet."""
+    start = f'tunesmith_input_summary_sum{{summary="{name}"}} '
+    found = (line for line in server.get("/metrics").text.splitlines() if line.startswith(start))
+    return float(next(found, "0").removeprefix(start))
+
+
 def test_a_large_body_of_rows_is_read_beside_the_event_loop(row_server: Running) -> None:
     body = json.dumps({"inputs": rows()[0]}).encode() + b" " * 2**15
     answer = row_server.post("/predict", body, JSON).json()

@@ -3,6 +3,7 @@
 import os
 import sys
 
+from flows.orchestrator import VACUUM
 from flows.ports import LOOPBACK
 from flows.stack.health import answers
 from flows.stack.part import Part, Port
@@ -41,12 +42,11 @@ def _unless_set(address: str, port: int) -> dict[str, str]:
 
     What a run holds of a concurrency limit is kept in its home: by default a server that is started again has forgotten
     it, and the run is cancelled when it asks for more time. Only its own pages may ask it: by default every page of the
-    web may that a browser on this machine shows. Runs that ended 90 days ago go: the monitor alone leaves hundreds a
-    day.
+    web may that a browser on this machine shows.
     """
     return {
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": ",".join(f"http://{name}:{port}" for name in (LOOPBACK, "localhost")),
-        "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        **VACUUM,
         "PREFECT_UI_API_URL": f"{address}/api",
     }
