@@ -16,8 +16,8 @@ PLAIN = "{x:g}"
 """Of the marks of a logarithmic axis: powers would be formulas, which figures do not read."""
 SHOWN = 24
 """Tests of one figure."""
-LEAST = 0.01
-"""A weaker sign is drawn as this."""
+LEAST, MOST = 0.01, 10_000.0
+"""A weaker sign is drawn as the one, a stronger as the other: where a reference never varied, any change is endless."""
 
 
 def strengths_plot(findings: Sequence[Finding]) -> Plot:
@@ -27,7 +27,7 @@ def strengths_plot(findings: Sequence[Finding]) -> Plot:
 
     def draw(axes: Axes, palette: Palette) -> None:
         colours = [palette.bad if found.fires else palette.accent for found in shown]
-        axes.barh(range(len(shown)), [max(found.strength, LEAST) for found in shown], color=colours, height=0.7)
+        axes.barh(range(len(shown)), [_drawn(found) for found in shown], color=colours, height=0.7)
         axes.axvline(1.0, color=palette.ink, lw=1)
         axes.set_yticks(range(len(shown)), names)
         axes.set_xlabel("statistic / threshold")
@@ -69,8 +69,12 @@ def timeline_plot(windows: Sequence[JudgedWindow]) -> Plot:
 
 def _line(windows: Sequence[JudgedWindow], kind: Kind) -> tuple[list[float], list[float]]:
     strongest = [(window, window.strongest(kind)) for window in windows]
-    points = [(_time(window), max(found.strength, LEAST)) for window, found in strongest if found]
+    points = [(_time(window), _drawn(found)) for window, found in strongest if found]
     return [time for time, _ in points], [strength for _, strength in points]
+
+
+def _drawn(found: Finding) -> float:
+    return min(max(found.strength, LEAST), MOST)
 
 
 def _time(window: JudgedWindow) -> float:
