@@ -135,15 +135,15 @@ def judge(
         findings += findings_of(outcomes, rows["latency_ms"], params.service)
     quality: Quality | None = None
     if params.quality:
-        quality = quality_of(settings, model, watched, params.quality, params.window)
+        quality = quality_of(settings, model, watched.registered, target, params.quality, params.window)
         found = finding_of(quality, watched.promised, params.quality)
         findings += [found] if found else []
     firing = _firing(findings)
     raised, standing = alarms(before, firing, at, params)
     return JudgedWindow(
         model=model,
-        version=watched.version,
-        package=watched.digest,
+        version=watched.registered.version,
+        package=watched.registered.digest,
         since=since,
         until=until,
         judged=at,

@@ -8,7 +8,6 @@ import numpy as np
 
 from components.contracts import ClassTarget, Target
 from components.monitor.record import Finding, Quality
-from components.monitor.watched import Watched
 from components.params.sections.monitor import QualityLimits
 from components.predictions import (
     by,
@@ -19,6 +18,7 @@ from components.predictions import (
     predictions_folder,
     read,
 )
+from components.registry import ModelVersion
 from components.rolling import tables
 from components.settings import Settings
 from components.tasks.intervals import bootstrap_interval, wilson_interval
@@ -31,19 +31,21 @@ if TYPE_CHECKING:
 COLUMNS = ["request_id", "sample", "time", "label", "value"]
 
 
-def quality_of(settings: Settings, model: str, watched: Watched, limits: QualityLimits, most: int) -> Quality:
+def quality_of(
+    settings: Settings, model: str, version: ModelVersion, target: Target, limits: QualityLimits, most: int
+) -> Quality:
     """The score on the answers that were labelled last; where only wrong ones were, it says nothing of the rest.
 
     Args:
         settings: where the logs are.
         model: name of the registered model.
-        watched: the version that had answered.
+        version: that had answered.
+        target: what it answers.
         limits: of them the number of labels that say something.
         most: labels, at most; the last ones count.
     """
-    labels = _labels(read(feedback_folder(settings, model), feedback_columns()), watched.version)[-most:]
-    answers = _answers(settings, model, watched.digest, [key[0] for key, *_ in labels])
-    target = watched.package.signature.target
+    labels = _labels(read(feedback_folder(settings, model), feedback_columns()), version.version)[-most:]
+    answers = _answers(settings, model, version.digest, [key[0] for key, *_ in labels])
     pairs = [(answers[key], truth, at) for key, truth, at in labels if key in answers and _comparable(target, truth)]
     if not pairs:
         return Quality(labels=0, score=None, interval=None, delay_seconds=None)

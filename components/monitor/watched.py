@@ -23,15 +23,13 @@ class Watched:
     """A version whose answers are judged.
 
     Attributes:
-        version: its number.
-        digest: of its package.
+        registered: its number, and the digest of its package.
         package: its parts.
         tests: of its drift.
         thresholds: one for each test.
     """
 
-    version: int
-    digest: str
+    registered: ModelVersion
     package: ModelPackage
     tests: DriftTests
     thresholds: NDArray[np.float64]
@@ -74,7 +72,7 @@ def watch(
     known = place / f"thresholds-{_key(params, seed)}.json"
     if not known.exists():
         write_json(known, tests.thresholds(walked).tolist())
-    return Watched(version.version, version.digest, package, tests, np.array(read_json(known)))
+    return Watched(version, package, tests, np.array(read_json(known)))
 
 
 def kept_of(package: str, folder: Path) -> Path:

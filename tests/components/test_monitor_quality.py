@@ -12,6 +12,7 @@ from components.monitor.quality import finding_of, quality_of
 from components.monitor.record import Quality
 from components.params.sections.monitor import QualityLimits
 from components.predictions import prediction_columns, predictions_folder
+from components.registry import DIGEST, ModelVersion
 from components.rolling import RollingParquet
 from components.settings import Settings
 from tests.answered import BEGAN, Said, corrected
@@ -19,6 +20,8 @@ from tests.answered import BEGAN, Said, corrected
 NAME = "digits"
 CLASSES = ClassTarget(labels=("one", "two"), counts=(1, 1))
 VALUES = ValueTarget(name="price", mean=0.0, std=1.0, low=-1.0, high=1.0)
+VERSION = ModelVersion(1, {DIGEST: "0f"}, "")
+BY = {"version": VERSION.version, "package": VERSION.digest}
 LIMITS = QualityLimits(max_drop=0.05, min_labels=20)
 
 
@@ -31,13 +34,13 @@ def judged(settings: Settings, target: Target, answers: list[str | float], truth
     """What is said of some answers, ten times each, after a truth was told of each; it can be written down."""
     kind = "label" if isinstance(target, ClassTarget) else "value"
     rows = [
-        {"request_id": f"{place}", "sample": 0, "time": BEGAN - timedelta(hours=1), "version": 1, kind: answer}
+        {"request_id": f"{place}", "sample": 0, "time": BEGAN - timedelta(hours=1), **BY, kind: answer}
         for place, answer in enumerate(answers * 10)
     ]
     table = pa.Table.from_pylist(rows, prediction_columns())
     RollingParquet(predictions_folder(settings, NAME), None).write(table, BEGAN)
     corrected(settings, NAME, [Said(f"{place}", truth) for place, truth in enumerate(truths * 10)])
-    quality = quality_of(settings, NAME, 1, target, LIMITS, most=100)
+    quality = quality_of(settings, NAME, VERSION, target, LIMITS, most=100)
     found = finding_of(quality, 0.9, LIMITS)
     assert found
     json.dumps([quality.model_dump(mode="json"), found.model_dump(mode="json"), found.strength], allow_nan=False)

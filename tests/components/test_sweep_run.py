@@ -97,7 +97,7 @@ def test_without_a_section_there_is_nothing_to_search() -> None:
 
 def test_without_prepared_data_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(DataError, match=r"data/prepared/train.* is missing: .*Run `tunesmith run` first"):
+    with pytest.raises(DataError, match=r"Not found: .*data/prepared/train.*; run `tunesmith run` first"):
         required(load_params(REPOSITORY / "params.yaml"))
 
 

@@ -132,6 +132,7 @@ def test_a_correction_is_kept_beside_the_answer_that_it_corrects(shelf: Shelf, t
     (row,) = read(feedback_folder(shelf.settings, NAME), feedback_columns()).to_pylist()
     assert {**row, "time": None} == {
         "request_id": "mine", "sample": 3, "time": None, "version": version, "label": "seven", "value": None,
+        "said": None,
     }  # fmt: skip
 
 
