@@ -14,7 +14,9 @@ import re
 import signal
 import sys
 from enum import IntEnum
+from pathlib import Path
 
+from components.full_disk import told_of_full_disk
 from components.stage import CUT_OFF, PARENT, die_with_parent
 from flows.graph import reasons
 
@@ -54,6 +56,17 @@ def reproduce(name: str, *, force: bool, commit: bool = True) -> Ended:
         force: run it although nothing changed; its outputs are then not taken from an earlier run either.
         commit: whether its outputs are put into DVC's cache, for later runs to take them from there.
     """
+    try:
+        return _reproduced(name, force=force, commit=commit)
+    except Exception as error:  # DVC's own records lie on the disk, too
+        told = told_of_full_disk(error, Path())
+        if told is None:
+            raise
+        print(f"{name}: {told}", file=sys.stderr)
+        return Ended.FAILED
+
+
+def _reproduced(name: str, *, force: bool, commit: bool) -> Ended:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.stage.exceptions import StageCmdFailedError

@@ -1,5 +1,8 @@
 """What a run hears of a stage."""
 
+import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -35,3 +38,23 @@ def test_a_stage_that_the_registry_failed_is_told_from_one_that_failed_by_itself
     (new_line / "source.away").touch()
     with pytest.raises(StageCutOff, match=r"^source: The registry is away\.$"):
         reproduce_stage("source", settings, print)
+
+
+def test_a_full_disk_is_a_sentence_also_where_dvc_finds_it(new_line: Path, tmp_path: Path) -> None:
+    mounted = ["unshare", "--map-root-user", "--mount", "sh", "-ec"]
+    if subprocess.run([*mounted, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this system lets nobody mount a small disk")
+    small = tmp_path / "small"
+    small.mkdir()
+    script = """mount -t tmpfs -o size=2m small "$1"; cp -r "$2/." "$1"; cd "$1"
+        cat /dev/zero > filler 2>/dev/null || exec "$3" -m flows.stage_reproduction source --parent "$4" """
+    ended = subprocess.run(
+        [*mounted, script, "sh", small, new_line, sys.executable, str(os.getpid())],
+        env=environment(DVC_SITE_CACHE_DIR=str(small / "dvc")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("source: The disk is full (")
+    assert "Traceback" not in ended.stderr
