@@ -31,7 +31,7 @@ def sweep(params: Params, settings: Settings, listeners: Sequence[Listener] = ()
         The record, which is also in ``reports/sweep/sweep.json``.
 
     Raises:
-        ParamsError: there is no section ``sweep``, or its space cannot be run.
+        ParamsError: there is no section ``sweep``, its space cannot be run, or trials would need several devices.
         DataError: the data is not prepared.
         SettingsError: there is no Ray cluster at the address of the settings.
         RegistryError: the tracking store cannot be reached.
@@ -49,14 +49,19 @@ def sweep(params: Params, settings: Settings, listeners: Sequence[Listener] = ()
 
 
 def required(params: Params) -> SweepParams:
-    """The section, which must be there; and the data that it searches on.
+    """The section, which must be there and such that it can be run; and the data that it searches on.
 
     Raises:
-        ParamsError: there is no section.
+        ParamsError: there is no section, its space cannot be run, or trials would need several devices.
         DataError: the data is not prepared.
     """
+    from components.sweep.space import check_space, shortened
+
     if params.sweep is None:
         raise ParamsError("params.yaml has sweep: null, so there is nothing to search. Take the section of a preset.")
+    if params.train.devices != 1:
+        raise ParamsError("A trial of a sweep trains on one device. Set train.devices: 1 and train.strategy: auto.")
+    check_space(params.sweep.space, shortened(params, params.sweep.budget.epochs))
     missing = [str(path) for path in NEEDED if not path.exists()]
     if missing:
         raise DataError(f"Not found: {', '.join(missing)}. A sweep needs prepared data; run `tunesmith run` first.")

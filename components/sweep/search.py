@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.contracts import PREPARED, Preprocessing
-from components.errors import ParamsError
 from components.files import whole_folder, write_text
 from components.lineage import git_state
 from components.params import Params
@@ -17,7 +16,7 @@ from components.sweep.disk import Quota
 from components.sweep.early import decisive_epochs
 from components.sweep.record import RECORD, REPORT, Listener, Sweep, best, front
 from components.sweep.report import render
-from components.sweep.space import Tree, check_space, shortened, tree_of
+from components.sweep.space import Tree, shortened, tree_of
 from components.sweep.tracking import Tracking
 from components.sweep.trials import Trials
 from components.train.machine import check_machine
@@ -40,16 +39,12 @@ def search(
         listeners: that hear of every event.
 
     Raises:
-        ParamsError: the space cannot be run, or trials would need several devices.
         TrainingError: this machine lacks what ``train`` asks for.
         SettingsError: there is no Ray cluster at the address of the settings.
         RegistryError: the tracking store cannot be reached.
     """
     check_machine(params.train)
-    if params.train.devices != 1:
-        raise ParamsError("A trial of a sweep trains on one device. Set train.devices: 1 and train.strategy: auto.")
     short = shortened(params, section.budget.epochs)
-    check_space(section.space, short)
     folder.mkdir(parents=True, exist_ok=True)
     base = tree_of(short)
     target = Preprocessing.read(PREPARED / "preprocessing.json").target

@@ -95,6 +95,15 @@ def test_without_a_section_there_is_nothing_to_search() -> None:
         required(params)
 
 
+def test_a_faulty_space_is_told_before_data_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    params = load_params(REPOSITORY / "params.yaml")
+    assert params.sweep
+    space = {"train.network.dropouts": next(iter(params.sweep.space.values()))}
+    with pytest.raises(ParamsError, match=r"train\.network\.dropouts"):
+        required(params.model_copy(update={"sweep": params.sweep.model_copy(update={"space": space})}))
+
+
 def test_without_prepared_data_it_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match=r"Not found: .*data/prepared/train.*; run `tunesmith run` first"):
