@@ -6,8 +6,6 @@ While a stack of this home folder runs (``tunesmith up``), it says where its ser
 import errno
 import os
 import re
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal
@@ -36,8 +34,6 @@ ADDRESS = re.compile(r"https?://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})
 STORE = re.compile(r"(https?|sqlite|postgresql|mysql|mssql)(\+\w+)?://.+", re.DOTALL)
 """An MLflow server, or a database of the kinds that MLflow keeps its records in."""
 PREFIX = "TUNESMITH_"
-OTHERS = re.compile(rf"{PREFIX}(STACK_\w+|SERVER_HOME|SERVER_PID|STAGE_PARENT|EXTRAS|TORCH_INDEX)")
-"""Variables of the stack, of processes that start one another, and of the building of images."""
 PLACES = ("tracking_uri", "prefect_api_url", "prefect_auth", "ray_address")
 """Settings that a running stack gives."""
 
@@ -301,20 +297,6 @@ def make_folder(folder: Path) -> None:
             f"{folder.resolve()} cannot be made or written into ({error.strerror}). Set TUNESMITH_HOME to a folder of "
             "yours."
         ) from None
-
-
-def misspelt(environment: Iterable[str]) -> Iterator[str]:
-    """A sentence about each variable that looks like a setting, and is none.
-
-    Args:
-        environment: the names of variables.
-    """
-    for name in sorted(environment):
-        setting = name.removeprefix(PREFIX).lower()
-        if name.startswith(PREFIX) and setting not in Settings.model_fields and not OTHERS.fullmatch(name):
-            close = get_close_matches(setting, Settings.model_fields, n=1)
-            meant = f"Did you mean {PREFIX}{close[0].upper()}?" if close else "docs/settings.md has them all."
-            yield f"{name} is no setting, and nothing reads it. {meant}"
 
 
 def settings_faults(error: ValidationError, prefix: str = PREFIX) -> str:

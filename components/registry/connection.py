@@ -110,7 +110,7 @@ def telling(settings: Settings) -> Iterator[None]:
 
 def _sentence(error: BaseException) -> str:
     """The first line of what was raised, with an end."""
-    said = shorten(str(error).strip().splitlines()[0], LONGEST, placeholder=" …")
+    said = shorten((str(error).strip() or type(error).__name__).splitlines()[0], LONGEST, placeholder=" …")
     return said if said.endswith((".", "…")) else f"{said}."
 
 

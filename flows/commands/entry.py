@@ -20,7 +20,8 @@ def located() -> "Settings":
         GraphError: there is no repository of a line here.
         SettingsError: the environment holds settings that cannot be used, or the home folder cannot be written.
     """
-    from components.settings import load_settings, make_folder, misspelt
+    from components.settings import load_settings, make_folder
+    from flows.commands.spelling import misspelt
     from flows.workspace import enter_root
 
     enter_root()

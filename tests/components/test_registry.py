@@ -20,6 +20,7 @@ from components.gate import judge
 from components.promote import promote, rollback
 from components.register import register
 from components.registry import CHALLENGER, DIGEST, Registry, connect, experiment_id, peek
+from components.registry.connection import telling
 from components.settings import Settings
 from tests.line_factory import make_line
 from tests.package_factory import make_package
@@ -297,3 +298,11 @@ def test_a_tracking_server_takes_a_line_from_its_training_to_a_rollback(
         assert promote(settings, name, version, decision.champion, decision.sentence(), decision.figures()).moved
     assert rollback(settings, name, "as a test").after == Registry(settings, name).champion() == 1
     assert {one.path for one in client.list_artifacts(run)} == {"packages", "evaluate"}
+
+
+def test_an_error_that_says_nothing_is_told_by_its_name(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RegistryError, match=r"did not do what was asked: OSError\. Check"),
+        telling(Settings(home=tmp_path)),
+    ):
+        raise OSError

@@ -1,12 +1,10 @@
 import os
-import re
 from pathlib import Path
 
 import pytest
 
 from components.errors import SettingsError
-from components.settings import Settings, export_environment, load_settings, misspelt, without_userinfo
-from tests.places import REPOSITORY
+from components.settings import Settings, export_environment, load_settings, without_userinfo
 
 
 def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,25 +48,6 @@ def test_an_address_that_is_no_registry_is_told_without_password(address: str, m
 @pytest.mark.parametrize("address", ["https://me:x@tracking/mlflow", "sqlite:////a/b.db", "postgresql+psycopg://db/x"])
 def test_addresses_of_registries(address: str) -> None:
     assert Settings(tracking_uri=address).tracking_uri == address
-
-
-def test_what_looks_like_a_setting_and_is_none_is_told() -> None:
-    assert list(misspelt(["PATH", "TUNESMITH_HOME", "TUNESMITH_PROT", "TUNESMITH_XYZZY"])) == [
-        "TUNESMITH_PROT is no setting, and nothing reads it. Did you mean TUNESMITH_PORT?",
-        "TUNESMITH_XYZZY is no setting, and nothing reads it. docs/settings.md has them all.",
-    ]
-
-
-def test_every_variable_that_the_project_speaks_of_is_known() -> None:
-    spoken = {
-        name
-        for folder in ("components", "flows", "serving", "infra")
-        for path in (REPOSITORY / folder).rglob("*")
-        if path.suffix in (".py", ".yaml", ".Dockerfile")
-        for name in re.findall(r"TUNESMITH_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
-    }
-    assert "TUNESMITH_TORCH_INDEX" in spoken
-    assert list(misspelt(spoken)) == []
 
 
 @pytest.fixture

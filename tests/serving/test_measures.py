@@ -12,6 +12,7 @@ import pytest
 from components.processes import start_ticks
 from serving import measures
 from serving.measures import MEMORY, PREFIX, VARIABLE, join_measures
+from tests.small_disk import on_a_small_disk
 
 ON_A_FULL_DISK = """
 import os, sys
@@ -60,12 +61,8 @@ def killed() -> Iterator[Path]:
 
 
 def test_a_full_disk_ends_no_worker(tmp_path: Path) -> None:
-    mounted = ["unshare", "--map-root-user", "--mount", "sh", "-ec"]
-    if subprocess.run([*mounted, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this system lets nobody mount a small disk")
-    script = 'mount -t tmpfs -o size=256k small "$1" && exec "$2" -c "$3" "$1"'
     ended = subprocess.run(
-        [*mounted, script, "sh", tmp_path, sys.executable, ON_A_FULL_DISK],
+        on_a_small_disk("256k", 'exec "$2" -c "$3" "$1"', tmp_path, sys.executable, ON_A_FULL_DISK),
         env=os.environ | {VARIABLE: str(tmp_path)},  # as BentoML sets it
         capture_output=True,
         text=True,
