@@ -20,12 +20,13 @@ from typing import NamedTuple
 import psutil
 
 from benchmarks.flood import REFUSED, SERVED, Flood, flood
-from benchmarks.load import free_port, load, request
+from benchmarks.load import load, request
 from benchmarks.ratio import Ratio
 from benchmarks.served import Server, grey_images, our_server, publish_champion
 from benchmarks.serving import npy
 from benchmarks.workspace import ROOT
 from components.settings import Settings
+from flows.ports import free_port
 
 SIDE = 96
 ROUNDS = 5

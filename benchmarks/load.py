@@ -1,7 +1,6 @@
 """A closed-loop HTTP client of few cycles: each connection asks again as soon as it is answered."""
 
 import asyncio
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +31,6 @@ class Round:
     def per_cpu_second(self) -> float:
         """Requests answered for each CPU second of the server."""
         return self.requests / self.cpu_seconds
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def request(path: str, content_type: str, body: bytes, *headers: str) -> bytes:

@@ -25,7 +25,7 @@ from mlflow.types.schema import Schema, TensorSpec
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.load import Round, free_port, load, request
+from benchmarks.load import Round, load, request
 from benchmarks.prediction_log import unlogged
 from benchmarks.ratio import Ratio
 from benchmarks.served import TARGET, Server, grey_images, our_server, publish_champion, started
@@ -46,6 +46,7 @@ from benchmarks.workspace import ROOT
 from components.api_keys import make_key
 from components.inference import open_graph
 from components.settings import Settings
+from flows.ports import free_port
 
 SIDE = 28
 PIXELS = np.random.default_rng(11).integers(0, 256, (SIDE, SIDE, 1), dtype=np.uint8)

@@ -1,18 +1,34 @@
 """Ports on loopback."""
 
+import itertools
+import random
 import socket
 
 from components.errors import SettingsError
 
 LOOPBACK = "127.0.0.1"
 
+# Above those that Ray gives to its workers, below those that Linux gives to whoever connects: a port that the
+# system chooses itself may be somebody's connection by the time that a server wants it. The order is the system's,
+# for two processes with the same seed would try the same ports.
+_SERVERS = range(20_000, 32_768)
+_drawn = itertools.cycle(random.SystemRandom().sample(_SERVERS, len(_SERVERS)))
+
 
 def free_port() -> int:
-    """A port that nobody had a moment ago."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
+    """A port that nobody had a moment ago, and that this process was not given before (until all were).
+
+    Raises:
+        SettingsError: there is none.
+    """
+    for port in itertools.islice(_drawn, len(_SERVERS)):
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port))
+            except OSError:
+                continue
         return port
+    raise SettingsError(f"Every port from {_SERVERS.start} to {_SERVERS.stop - 1} of {LOOPBACK} is taken.")
 
 
 def claimable(port: int) -> int:

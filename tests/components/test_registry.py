@@ -2,7 +2,6 @@ import multiprocessing
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +21,7 @@ from components.register import register
 from components.registry import CHALLENGER, DIGEST, Registry, connect, experiment_id, peek
 from components.registry.connection import telling
 from components.settings import Settings
+from flows.ports import free_port
 from tests.line_factory import make_line
 from tests.package_factory import make_package
 from tests.shelf import NAME, Shelf, copy_of
@@ -229,13 +229,6 @@ def test_processes_that_make_the_store_at_once_share_it(
     assert [maker.exitcode for maker in makers] == [0] * PROCESSES
     names = [one.name for one in connect(Settings(home=tmp_path)).search_experiments()]
     assert names.count(NAME) == 1
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

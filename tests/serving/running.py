@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -16,16 +15,10 @@ from typing import Any
 import httpx
 
 from components.settings import Settings
+from flows.ports import free_port
 from tests.shelf import NAME
 
 PATIENCE = 90.0
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody has now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def environment(settings: Settings, port: int, **more: object) -> dict[str, str]:

@@ -13,12 +13,13 @@ from components.presence import KnownServer, Workers, WorkerState
 from components.promote import history, promote, rollback
 from components.promote.acknowledgement import NotServed, Server
 from components.settings import Settings
+from flows.ports import free_port
 from serving.challenger import Challenger
 from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
 from tests.following import versions_of
-from tests.serving.running import free_port, running, wait_for
+from tests.serving.running import running, wait_for
 from tests.serving.test_follow import change_a_golden_answer
 from tests.serving.test_swap import ONE, Load
 from tests.shelf import NAME, Shelf

@@ -14,9 +14,10 @@ import pytest
 from components.api_keys import make_key
 from components.presence import known_servers
 from components.promote import promote
+from flows.ports import free_port
 from tests.places import REPOSITORY
 from tests.serving.listening import listening
-from tests.serving.running import environment, free_port, wait_for
+from tests.serving.running import environment, wait_for
 from tests.serving.test_access import bearer
 from tests.serving.test_swap import ONE
 from tests.shelf import NAME, Shelf

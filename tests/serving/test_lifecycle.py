@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from flows.ports import free_port
 from serving.measures import MEMORY, PREFIX
 from tests.package_factory import digits
 from tests.serving.listening import listening
-from tests.serving.running import environment, free_port, running, wait_for
+from tests.serving.running import environment, running, wait_for
 from tests.shelf import Shelf
 
 BODY = json.dumps({"inputs": digits().inputs[0].tolist()}).encode()

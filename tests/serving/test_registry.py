@@ -15,11 +15,12 @@ import pytest
 from components.errors import RegistryError, SettingsError
 from components.package import verify
 from components.settings import Settings
+from flows.ports import free_port
 from serving.packages import fetch_package
 from serving.registry import CHAMPION, Holder, open_registry
 from tests.following import follower_of
 from tests.package_factory import digits
-from tests.serving.running import free_port, wait_for
+from tests.serving.running import wait_for
 from tests.shelf import NAME, Shelf, answers
 
 
