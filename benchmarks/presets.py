@@ -14,6 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.behaviour import TESTS, Behaviour, behaviour_of
+from benchmarks.choice import chosen
 from benchmarks.frontiers import Reached, frontier_table, reached_by
 from benchmarks.workspace import ROOT, timed, workspace
 from components.contracts import (
@@ -164,10 +165,9 @@ def main() -> None:
     """Runs the presets that the command line names, or all of them."""
     console = Console(stderr=True)
     kept = {name: Measured(**value) for name, value in json.loads(KEPT.read_text()).items()} if KEPT.exists() else {}
-    for preset in [ROOT / "params.yaml", *sorted(PRESETS.glob("*.yaml"))]:
-        name = preset.stem
-        if sys.argv[1:] and name not in sys.argv[1:]:
-            continue
+    presets = {preset.stem: preset for preset in (ROOT / "params.yaml", *sorted(PRESETS.glob("*.yaml")))}
+    for name in chosen("python -m benchmarks.presets", "Runs presets on the whole line.", presets):
+        preset = presets[name]
         if load_params(preset).fetch.dataset == "none":
             console.print(f"{name}: left out, it is for data of one's own.")
             continue
