@@ -85,6 +85,10 @@ class Settings(BaseSettings):
     monitor_seconds: float = Field(
         300.0, ge=1, le=86400, description="How often the monitor looks at the traffic, in seconds."
     )
+    flows_host: str = Field("127.0.0.1", description="Address that the process of the flows binds for its measures.")
+    flows_port: int | None = Field(
+        None, ge=1, le=65535, description="Port of the measures of the flows, for Prometheus; empty: none are given."
+    )
     ray_address: str | None = Field(
         None, description="Address of a Ray cluster for sweeps, such as 10.0.0.5:6379; empty: Ray in this process."
     )

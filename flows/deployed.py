@@ -22,6 +22,7 @@ from components.params import load_params
 from components.settings import Settings
 from flows.again import close_killed
 from flows.deployable import entrypoint, monitor, retrain, sweep
+from flows.measures import serve_measures
 from flows.monitor_flow import RETRAIN, resource_of
 from flows.runner import run_deployments
 
@@ -35,13 +36,15 @@ def serve_all(settings: Settings) -> None:
     """Serves the three until the process is stopped.
 
     Args:
-        settings: of them the schedules.
+        settings: of them the schedules, and where Prometheus hears of the flows.
 
     Raises:
-        SettingsError: a schedule cannot be read.
+        SettingsError: a schedule cannot be read, or the port of the measures not be bound.
         ParamsError: params.yaml is not valid.
     """
-    deployments = deployed(settings, load_params().name)
+    model = load_params().name
+    deployments = deployed(settings, model)
+    serve_measures(settings, model)
     close_killed((deployment.name for deployment in deployments), settings.home)
     run_deployments(deployments)
 

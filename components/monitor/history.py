@@ -24,6 +24,12 @@ def judged_windows(folder: Path, after: datetime | None = None) -> list[JudgedWi
     return [JudgedWindow.read(file) for file in files if after is None or file.stem > _name(after)]
 
 
+def last_window(folder: Path) -> JudgedWindow | None:
+    """The one that ends last; None: none was judged yet."""
+    file = max((folder / "windows").glob("*.json"), default=None)
+    return JudgedWindow.read(file) if file else None
+
+
 def reign_of(package: str | None, windows: Sequence[JudgedWindow]) -> list[JudgedWindow]:
     """Those of a version since another one was judged: what was before a rollback to it is no longer of account.
 

@@ -37,7 +37,13 @@ class StackSettings(BaseSettings):
     prefect_port: int = Field(4200, ge=1, le=65535, description="Port of Prefect.")
     ray_port: int = Field(6379, ge=1, le=65535, description="Port of Ray's head, on loopback.")
     prometheus_port: int = Field(9090, ge=1, le=65535, description="Port of Prometheus, on loopback.")
+    flows_port: int = Field(3003, ge=1, le=65535, description="Port of the measures of the flows, for Prometheus.")
     page_port: int = Field(3001, ge=1, le=65535, description="Port of the page that links to all, on loopback.")
+    alertmanager: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9.-]+:[0-9]{1,5}$",
+        description="Where Prometheus sends its alerts, such as alerts.example.org:9093; empty: nowhere.",
+    )
     artifacts: str | None = Field(
         None,
         description="Where MLflow keeps files, such as s3://bucket/path; empty: the home folder.",

@@ -31,7 +31,7 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = 60) ->
 
 def ports() -> dict[str, str]:
     """A port of its own for every part."""
-    names = ("POSTGRES", "MLFLOW", "PREFECT", "RAY", "PROMETHEUS", "PAGE")
+    names = ("POSTGRES", "MLFLOW", "PREFECT", "RAY", "PROMETHEUS", "FLOWS", "PAGE")
     return {f"TUNESMITH_STACK_{name}_PORT": str(free_port()) for name in names} | {"TUNESMITH_PORT": str(free_port())}
 
 

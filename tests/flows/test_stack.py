@@ -241,7 +241,8 @@ def test_prometheus_has_a_key_only_where_the_service_wants_one(tmp_path: Path) -
     make_key(open_service.settings.key_folder, "shop", "predict")
     for _ in range(2):  # the second time it has its key already
         prometheus.part(open_service).prepare()
-    (service, itself) = json.loads(file.read_text())["scrape_configs"]
+    (service, flows, itself) = json.loads(file.read_text())["scrape_configs"]
+    assert flows["static_configs"] == [{"targets": ["127.0.0.1:3003"]}]
     key = Path(service["authorization"]["credentials_file"])
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     known = {one.name: one for one in read_keys(open_service.settings.key_folder)}
@@ -251,6 +252,14 @@ def test_prometheus_has_a_key_only_where_the_service_wants_one(tmp_path: Path) -
     key.write_text("ts_lost")
     prometheus.part(open_service).prepare()
     assert digest(key.read_text()) in {one.sha256 for one in read_keys(open_service.settings.key_folder)}
+
+
+def test_alerts_go_where_somebody_is_told_of_them(tmp_path: Path) -> None:
+    prometheus.part(site(tmp_path, prometheus.NAME, alertmanager="alerts.example.org:9093")).prepare()
+    configuration = json.loads((tmp_path / "stack" / "prometheus.yml").read_text())
+    (manager,) = configuration["alerting"]["alertmanagers"]
+    assert manager["static_configs"] == [{"targets": ["alerts.example.org:9093"]}]
+    assert len(configuration["scrape_configs"]) == 2, "without the process of the flows nobody asks for it"
 
 
 def test_the_deployments_are_well_while_they_ask_for_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,8 @@ def test_the_whole_stack(whole: Workspace) -> None:
     version = shelf.promote(shelf.publish(0.0))
     wait_for(lambda: served(whole).get("version") == version, "the service serves what was registered")
     wait_for(lambda: len(served(whole)["workers"]["states"]) == 2, "both workers have said so")
-    wait_for(lambda: scraped(whole) == "1", "Prometheus has asked the service")
+    wait_for(lambda: scraped(whole, "tunesmith") == "1", "Prometheus has asked the service")
+    wait_for(lambda: scraped(whole, "tunesmith-flows") == "1", "Prometheus has asked the process of the flows")
     assert "TunesmithServerSilent" in asked_of_prometheus(whole, "rules").text
 
     for name in ("mlflow", "postgres", "prefect", "ray", "service", "deployments"):
@@ -160,8 +161,8 @@ def in_the_cluster(line: Workspace) -> str:
     return done.stdout
 
 
-def scraped(line: Workspace) -> str | None:
-    found = asked_of_prometheus(line, "query", query='up{job="tunesmith"}').json()["data"]["result"]
+def scraped(line: Workspace, job: str) -> str | None:
+    found = asked_of_prometheus(line, "query", query=f'up{{job="{job}"}}').json()["data"]["result"]
     return found[0]["value"][1] if found else None
 
 

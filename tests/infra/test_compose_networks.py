@@ -46,5 +46,5 @@ def test_the_addresses_are_found(secrets: Path) -> None:
     assert asked("worker", secrets) == {"mlflow", "prefect", "ray-head", "serving"}
     assert asked("serving", secrets) == {"mlflow"}
     assert asked("mlflow", secrets) == asked("prefect", secrets) == {"postgres"}
-    assert asked("prometheus", secrets) == {"serving"}
+    assert asked("prometheus", secrets) == {"serving", "worker"}
     assert asked("grafana", secrets) == {"prometheus"}

@@ -11,6 +11,7 @@ from prometheus_client import Metric
 from ruamel.yaml import YAML
 
 from serving.metrics import Metrics
+from tests.flow_measures import flow_measures
 from tests.places import REPOSITORY
 
 DASHBOARD = json.loads((REPOSITORY / "infra" / "grafana" / "dashboards" / "tunesmith.json").read_text())
@@ -41,8 +42,14 @@ def measures() -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_queries_are_about_what_is_measured(query: str) -> None:
-    known = measures() | {"tunesmith_model_version": {"pid"}} | {name: set() for name in RECORDED} | {"ALERTS": set()}
+def test_queries_are_about_what_is_measured(query: str, tmp_path: Path) -> None:
+    known = (
+        measures()
+        | flow_measures(tmp_path)
+        | {"tunesmith_model_version": {"pid"}}
+        | {name: set() for name in RECORDED}
+        | {"ALERTS": set()}
+    )
     asked = re.findall(r"(tunesmith[a-z_:0-9]+|ALERTS)\{([^}]*)\}", query)
     assert {name for name, _ in asked} == set(re.findall(r"tunesmith[a-z_:0-9]+|\bALERTS\b", query))
     labels = set().union(*(known[name] for name, _ in asked)) | OF_PROMETHEUS

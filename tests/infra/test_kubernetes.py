@@ -11,6 +11,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from components.settings import TELEMETRY_OFF, Settings
+from flows.stack.site import StackSettings
 from tests.infra.compose import SERVICES, make_secrets, variables
 from tests.places import REPOSITORY
 
@@ -47,6 +48,17 @@ CUSTOM: dict[str, Manifest] = {
             "jobLabel": TEXT,
             "selector": {"required": ["matchLabels"]},
             "endpoints": {"items": {"properties": dict.fromkeys(("port", "interval"), TEXT)}},
+        },
+    },
+    "PodMonitor": {
+        "additionalProperties": False,
+        "required": ["podMetricsEndpoints", "selector"],
+        "properties": {
+            "jobLabel": TEXT,
+            "selector": {"required": ["matchLabels"]},
+            "podMetricsEndpoints": {
+                "items": {"additionalProperties": False, "properties": dict.fromkeys(("port", "interval"), TEXT)}
+            },
         },
     },
     "PrometheusRule": {"additionalProperties": False, "required": ["groups"], "properties": {"groups": {}}},
@@ -196,6 +208,20 @@ def test_ports_probes_and_scaling_of_the_service() -> None:
     assert container["resources"]["requests"]["cpu"]
     budget = named(in_files(), "PodDisruptionBudget", "serving")["spec"]
     assert budget["selector"]["matchLabels"] == deployment["spec"]["selector"]["matchLabels"]
+
+
+def test_prometheus_finds_the_measures_of_the_flows_and_may_ask_for_them() -> None:
+    template = named(in_files(), "Deployment", "worker")["spec"]["template"]
+    (port,) = template["spec"]["containers"][0]["ports"]
+    given = {each["name"]: each.get("value") for each in template["spec"]["containers"][0]["env"]}
+    assert given["TUNESMITH_FLOWS_PORT"] == str(port["containerPort"]) == str(StackSettings().flows_port)
+    monitor = named(in_files(), "PodMonitor", "worker")["spec"]
+    assert [each["port"] for each in monitor["podMetricsEndpoints"]] == [port["name"]]
+    policy = named(in_files(), "NetworkPolicy", "worker-measures")["spec"]
+    assert policy["ingress"][0]["ports"] == [{"port": port["containerPort"]}]
+    labels = template["metadata"]["labels"].items()
+    for selector in (monitor["selector"], policy["podSelector"]):
+        assert selector["matchLabels"].items() <= labels
 
 
 def test_a_job_is_gone_before_the_next_release() -> None:

@@ -1,4 +1,4 @@
-"""The rules of Prometheus: read and judged by its own tool, and about metrics that the server has."""
+"""The rules of Prometheus: read and judged by its own tool, and about what the server and the flows measure."""
 
 import re
 import shutil
@@ -12,6 +12,7 @@ from components.params import load_params
 from components.settings import Settings
 from flows.stack.parts import prometheus
 from serving.metrics import Metrics
+from tests.flow_measures import flow_measures
 from tests.flows.stacks import site
 from tests.places import REPOSITORY
 
@@ -43,7 +44,7 @@ def test_the_configuration_of_the_container_holds(promtool: str, tmp_path: Path)
     (tmp_path / "prometheus.yml").write_text(text.replace("/run/secrets/prometheus-key", str(tmp_path / "key")))
     done = subprocess.run([promtool, "check", "config", tmp_path / "prometheus.yml"], check=False, capture_output=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    of_up = prometheus._configuration(site(tmp_path))
+    of_up = prometheus._configuration(site(tmp_path, "deployments"))
     read = YAML(typ="safe").load(text)
     assert read["global"] == of_up["global"]
     assert [job["job_name"] for job in read["scrape_configs"]] == [job["job_name"] for job in of_up["scrape_configs"]]
@@ -62,10 +63,10 @@ def rules() -> list[dict[str, str]]:
     return [rule for group in YAML(typ="safe").load(FOLDER / "rules.yml")["groups"] for rule in group["rules"]]
 
 
-def test_rules_are_about_metrics_that_the_server_has(tmp_path: Path) -> None:
+def test_rules_are_about_what_is_measured(tmp_path: Path) -> None:
     text = (FOLDER / "rules.yml").read_text()
     recorded = set(re.findall(r"record: (\S+)", text))
     named = {name for name in re.findall(r"tunesmith[a-z_:0-9]+", text) if name not in recorded}
-    known = {family.name for family in Metrics()._registry.collect()}
+    known = {family.name for family in Metrics()._registry.collect()} | set(flow_measures(tmp_path))
     assert named
     assert {name for name in named if SUFFIXES.sub("", name) not in known} == set()

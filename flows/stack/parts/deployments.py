@@ -9,7 +9,7 @@ from components.errors import WorkspaceBusy
 from components.params import load_params
 from flows.deployments import alone
 from flows.stack.health import answer_of
-from flows.stack.part import Part
+from flows.stack.part import Part, Port
 from flows.stack.parts import mlflow, prefect
 from flows.stack.site import Site
 
@@ -29,7 +29,10 @@ def part(site: Site) -> Part:
         command=(sys.executable, "-m", "flows.deployments"),
         healthy=asked.lately,
         needs=(prefect.NAME, mlflow.NAME),
-        environment=site.variables() | {"TMPDIR": str(site.scratch)},  # Prefect's own would be every user's
+        environment=site.variables()
+        | {"TUNESMITH_FLOWS_PORT": str(site.stack.flows_port)}
+        | {"TMPDIR": str(site.scratch)},  # Prefect's own would be every user's
+        ports=(Port(site.settings.flows_host, site.stack.flows_port, "TUNESMITH_STACK_FLOWS_PORT"),),
         missing=lambda: _taken(site),
         prepare=lambda: _prepare(site, asked),
     )

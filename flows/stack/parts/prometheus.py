@@ -11,6 +11,7 @@ from components.files import write_bytes, write_text
 from flows.ports import LOOPBACK
 from flows.stack.health import answers
 from flows.stack.part import Part, Port
+from flows.stack.parts import deployments
 from flows.stack.site import Site, reached
 
 NAME = "prometheus"
@@ -61,8 +62,23 @@ def _configuration(site: Site) -> dict[str, Any]:
     return {
         "global": {"scrape_interval": "15s", "evaluation_interval": "15s"},
         "rule_files": [str(RULES.resolve())],
-        "scrape_configs": [service, itself],
-    }
+        "scrape_configs": [service, *_flows(site), itself],
+    } | _alerting(site)
+
+
+def _flows(site: Site) -> list[dict[str, Any]]:
+    """How it asks the process of the flows, where there is one."""
+    if deployments.NAME not in site.names:
+        return []
+    address = f"{reached(site.settings.flows_host)}:{site.stack.flows_port}"
+    return [{"job_name": "tunesmith-flows", "static_configs": [{"targets": [address]}]}]
+
+
+def _alerting(site: Site) -> dict[str, Any]:
+    """Who is told of alerts, where somebody is."""
+    if not site.stack.alertmanager:
+        return {}
+    return {"alerting": {"alertmanagers": [{"static_configs": [{"targets": [site.stack.alertmanager]}]}]}}
 
 
 def _key(site: Site) -> Path | None:
