@@ -20,7 +20,7 @@ from flows.runs import Run, Runs
 from tests.flows.toy import begun, edit, start, tunesmith
 from tests.prefect_server import asked, give_database
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 def states(root: Path) -> dict[str, str]:
@@ -40,7 +40,7 @@ def prefect(root: Path, query: str) -> list[tuple[Any, ...]]:
         return database.execute(query).fetchall()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 90) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 240) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not happen in time"
@@ -179,7 +179,7 @@ def test_interrupted_by_the_user(new_line: Path, prefect_api: str, nothing_left:
     stopped = start(new_line, "run", "--retries", "3", TUNESMITH_PREFECT_API_URL=prefect_api)
     wait_until(lambda: "model" in begun(new_line))
     stopped.send_signal(signal.SIGINT)
-    output, _ = stopped.communicate(timeout=60)
+    output, _ = stopped.communicate(timeout=180)
     assert stopped.returncode == 130
     assert "Traceback" not in output
     assert output.rstrip().endswith("Stopped. What was finished is kept, and the next run goes on from there.")
@@ -196,4 +196,4 @@ def test_two_runs_at_once(new_line: Path, prefect_api: str, nothing_left: None) 
     assert second.returncode == 1
     assert second.stderr.startswith(f"Another run (process {first.pid}, since ")
     first.send_signal(signal.SIGTERM)
-    first.communicate(timeout=60)
+    first.communicate(timeout=180)

@@ -18,7 +18,7 @@ from flows.status import _places
 from tests.flows.toy import environment, start, tunesmith
 
 
-def wait_until(condition: Callable[[], object], what: str, seconds: float = 120) -> None:
+def wait_until(condition: Callable[[], object], what: str, seconds: float = 240) -> None:
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, f"waited {seconds:.0f} s in vain: {what}"
@@ -53,6 +53,7 @@ def test_the_pages_of_servers_are_told_without_password(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_address_of_the_store_is_not_in_the_process_list(new_line: Path) -> None:
     port, store = free_port(), new_line / "secret-store.db"
     server = start(new_line, "ui", "mlflow", "--port", str(port), TUNESMITH_TRACKING_URI=f"sqlite:///{store}")
