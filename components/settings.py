@@ -4,6 +4,7 @@ While a stack of this home folder runs (``tunesmith up``), it says where its ser
 """
 
 import errno
+import logging
 import os
 import re
 from ipaddress import ip_address
@@ -346,6 +347,8 @@ def export_environment(settings: Settings) -> None:
     os.environ.update({name: _plain(value) for name, value in explicit.items() if value})
     for name, value in defaults.items():
         os.environ.setdefault(name, str(value))
+    # Of the first fonts that it lists for a home folder Matplotlib warns where that takes 5 s, on stderr.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
 
 
 def _plain(value: str | SecretStr) -> str:

@@ -1,5 +1,7 @@
+import itertools
 import multiprocessing
 import os
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from hypothesis import settings
 
 from components.registry import connect
 from components.settings import Settings
+from flows import ports
 from tests.prefect_server import give_database, make_database, serving
 from tests.shelf import Shelf, copy_of
 
@@ -21,6 +24,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=Path,
         help="ask tests/behaviour of the champion of this workspace, in which the line has run",
     )
+
+
+def pytest_configure() -> None:
+    """Two processes of the tests draw different ports: one that is drawn is free until its server has started."""
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    own = ports._SERVERS[number :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+    ports._drawn = itertools.cycle(random.SystemRandom().sample(own, len(own)))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

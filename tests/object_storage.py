@@ -24,7 +24,7 @@ IDENTITY = {
     "credentials": [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}],
     "actions": ["Admin", "Read", "Write", "List", "Tagging"],
 }
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 
 
 @dataclass(frozen=True)
@@ -85,25 +85,28 @@ def object_storage(folder: Path) -> Iterator[ObjectStorage]:
         f"-s3.config={folder / 's3.json'}",
         "-master.volumeSizeLimitMB=64",
         "-volume.max=0",
+        "-s3.port.iceberg=0",  # these two would be at ports of their own, the same for every server of the machine
+        "-s3.port.lance=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
     with storage.log.open("wb") as log:
         server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
-        _make_bucket(storage)
+        _make_bucket(storage, server)
         yield storage
     finally:
         server.kill()
         server.wait()
 
 
-def _make_bucket(storage: ObjectStorage) -> None:
+def _make_bucket(storage: ObjectStorage, server: subprocess.Popen[bytes]) -> None:
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             storage.client().create_bucket(Bucket=BUCKET)
             storage.client().put_object(Bucket=BUCKET, Key="ready", Body=b"")  # a volume is there to take it
         except (BotoCoreError, ClientError):
+            assert server.poll() is None, storage.log.read_text()
             if time.monotonic() > until:
                 raise
             time.sleep(0.5)

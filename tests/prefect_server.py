@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -17,6 +18,7 @@ from flows.ports import free_port
 from tests.flows.toy import environment
 
 DATABASE = "prefect.db"
+PATIENCE_SECONDS = 180.0
 
 
 def make_database(home: Path) -> Path:
@@ -46,7 +48,7 @@ def serving(home: Path) -> Iterator[str]:
         start_new_session=True,
     )
     address = f"http://127.0.0.1:{port}/api"
-    until = time.monotonic() + 180
+    until = time.monotonic() + PATIENCE_SECONDS
     try:
         while not answers(address):
             assert process.poll() is None, "Prefect's server has ended"
@@ -56,6 +58,23 @@ def serving(home: Path) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def asked(address: str, question: dict[str, Any] | None = None) -> Any:
+    """What a server tells, asked again while SQLite is busy with what the server does by itself.
+
+    Args:
+        address: with the path.
+        question: that is posted; None: it is only fetched.
+    """
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        with contextlib.suppress(httpx.TimeoutException):
+            answer = httpx.request("GET" if question is None else "POST", address, json=question, timeout=60)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                return answer.raise_for_status().json()
+        assert time.monotonic() < until, f"{address} does not answer"
+        time.sleep(0.5)
 
 
 def answers(address: str) -> bool:

@@ -85,7 +85,7 @@ def logs(
     def say(name: str, line: str) -> None:
         print(line if part else f"{name:<{width}} | {line}", flush=True)
 
-    positions = written.show_last(files, lines, say)
+    tails = written.show_last(files, lines, say)
     with contextlib.suppress(KeyboardInterrupt):
         if follow:
-            written.follow(files, positions, say)
+            written.follow(tails, say)

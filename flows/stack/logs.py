@@ -5,7 +5,8 @@ import os
 import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
 
 from components.errors import SettingsError
@@ -61,41 +62,69 @@ def shorten(log: Path) -> None:
             os.truncate(log, 0)
 
 
-def show_last(files: dict[str, Path], lines: int, listener: Listener) -> dict[str, int]:
-    """Gives the last lines of each log, and how far each was read, in bytes."""
-    positions = {}
-    for name, path in files.items():
-        with path.open("rb") as log:
-            for line in deque(log, maxlen=lines):
-                listener(name, _text(line))
-            positions[name] = log.tell()
-    return positions
+class Tail:
+    """A log that is read on, also where it is begun anew, or another one takes its place.
 
+    Args:
+        path: of the log.
+    """
 
-def follow(files: dict[str, Path], positions: dict[str, int], listener: Listener) -> None:
-    """Gives every line that is written from now on, until it is interrupted."""
-    reached = dict(positions)
-    while True:
-        for name, path in files.items():
-            reached[name] = _show_new(name, path, reached[name], listener)
-        time.sleep(GLANCE_SECONDS)
+    def __init__(self, path: Path) -> None:
+        self._path, self._log, self._position = path, path.open("rb"), 0
 
+    def last(self, lines: int) -> list[str]:
+        """So many of the lines that it has, the last ones."""
+        found = deque(self._log, maxlen=lines)
+        self._position = self._log.tell()
+        return [_text(line) for line in found]
 
-def _show_new(name: str, path: Path, position: int, listener: Listener) -> int:
-    try:
-        log = path.open("rb")
-    except FileNotFoundError:  # it was put aside, and the part has not begun a new one yet
-        return 0
-    with log:
-        if log.seek(0, os.SEEK_END) < position:  # it was begun anew
-            position = 0
-        log.seek(position)
-        for line in log:
+    def new(self) -> Iterator[str]:
+        """What was written since, as far as its lines are whole."""
+        yield from self._rest()
+        if (other := self._other()) is not None:
+            yield from self._rest()  # nobody writes the old one any more
+            self._log.close()
+            self._log, self._position = other, 0
+            yield from self._rest()
+
+    def _rest(self) -> Iterator[str]:
+        if os.fstat(self._log.fileno()).st_size < self._position:  # it was begun anew
+            self._position = 0
+        self._log.seek(self._position)
+        for line in self._log:
             if not line.endswith(b"\n"):  # the rest of it follows
-                break
-            listener(name, _text(line))
-            position += len(line)
-    return position
+                return
+            self._position += len(line)
+            yield _text(line)
+
+    def _other(self) -> BufferedReader | None:
+        """The log that has taken the place of this one; None: none has, be it that this one was put aside."""
+        try:
+            other = self._path.open("rb")
+        except FileNotFoundError:
+            return None
+        if os.path.sameopenfile(other.fileno(), self._log.fileno()):
+            other.close()
+            return None
+        return other
+
+
+def show_last(files: dict[str, Path], lines: int, listener: Listener) -> dict[str, Tail]:
+    """Gives the last lines of each log; what comes after them is still to be read."""
+    tails = {name: Tail(path) for name, path in files.items()}
+    for name, tail in tails.items():
+        for line in tail.last(lines):
+            listener(name, line)
+    return tails
+
+
+def follow(tails: dict[str, Tail], listener: Listener) -> None:
+    """Gives every line that is written from now on, until it is interrupted."""
+    while True:
+        for name, tail in tails.items():
+            for line in tail.new():
+                listener(name, line)
+        time.sleep(GLANCE_SECONDS)
 
 
 def _text(line: bytes) -> str:

@@ -1,5 +1,6 @@
 """A Prefect server and the process of the deployments, for real, on a line of their own."""
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from prefect.events import emit_event
 from prefect.events.worker import EventsWorker
 resource = {"prefect.resource.id": "tunesmith.model.digits"}
 assert emit_event(event="tunesmith.retrain", resource=resource, payload={"reason": sys.argv[1]}) is not None
-EventsWorker.drain_all(timeout=20)
+EventsWorker.drain_all(timeout=120)
 """
 
 
@@ -70,7 +71,9 @@ class Loop:
     def _ready(self) -> bool:
         name = load_params(self.root / "params.yaml").name
         assert self.deployments.poll() is None, (self.root / "loop.log").read_text()
-        return httpx.get(f"{self.address}/deployments/name/monitor/{name}").is_success
+        with contextlib.suppress(httpx.TransportError):
+            return httpx.get(f"{self.address}/deployments/name/monitor/{name}", timeout=60).is_success
+        return False
 
     def _start(self, *arguments: str) -> subprocess.Popen[bytes]:
         with heeding_interrupts():

@@ -76,6 +76,14 @@ class Workspace:
     def condition_of(self, part: str) -> str:
         return next(one.condition for one in self.state().parts if one.name == part)
 
+    def commands(self) -> list[list[str]]:
+        """The command lines of all that."""
+        found = []
+        for one in self.processes():
+            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+                found.append(one.cmdline())
+        return found
+
     def processes(self) -> list[psutil.Process]:
         """Everything that runs on behalf of this workspace: below its supervisor, or in its folder."""
         found = []

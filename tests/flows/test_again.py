@@ -1,9 +1,8 @@
 """What becomes of runs that died with the process of the deployments, by a real Prefect server's account."""
 
-import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -41,13 +40,24 @@ class Killed:
 
         self.client.update_flow_run_labels(run, {LABEL: workspace_id(workspace)})
 
-    def close(self) -> float:
-        """Closes what was killed; how long that took."""
-        from flows.again import close_killed
+    def close(self, meanwhile: Callable[[], None] = lambda: None) -> list[float]:
+        """Closes what was killed; how long it would wait each time, in seconds.
 
-        began = time.monotonic()
-        close_killed((name for name in [self.name]), self.home, PATIENCE)
-        return time.monotonic() - began
+        Args:
+            meanwhile: what happens while it waits.
+        """
+        from flows import again
+
+        waits: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            waits.append(seconds)
+            meanwhile()
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(again, "time", SimpleNamespace(sleep=sleep))
+            again.close_killed((name for name in [self.name]), self.home, PATIENCE)
+        return waits
 
     def state(self, run: UUID) -> tuple[str, str]:
         """Kind and message."""
@@ -82,7 +92,7 @@ def test_a_killed_run_has_an_end_that_the_status_tells(killed: Killed) -> None:
     from prefect.states import Running
 
     run = killed.begin(Running(), killed.home)
-    assert killed.close() < PATIENCE, "nothing is to be waited for"
+    assert killed.close() == [], "nothing is to be waited for"
     assert killed.state(run) == ("CRASHED", "The process that ran it was killed. It is begun again.")
     (ending,) = read_endings(killed.home)
     assert (ending.flow, ending.state) == ("retrain", "Crashed")
@@ -109,9 +119,6 @@ def test_runs_that_another_clone_is_beginning_are_left_to_it(killed: Killed, tmp
         killed.label(labelled, tmp_path / "clone")
         killed.client.set_flow_run_state(begun, Running(), force=True)
 
-    clone = threading.Timer(PATIENCE / 2, work)
-    clone.start()
-    assert killed.close() < 2 * PATIENCE, "one wait for all of them"
-    clone.join()
+    assert killed.close(work) == [PATIENCE], "one wait for all of them"
     assert [killed.state(run)[0] for run in (labelled, begun, killed_one)] == ["PENDING", "RUNNING", "CRASHED"]
     assert killed.planned() == [["begun 2 times"]]

@@ -18,7 +18,7 @@ from flows.ports import free_port
 from tests.answered import Said, answered, corrected
 from tests.flows.loop import wait_until
 from tests.flows.toy import edit, environment, make_line, tunesmith
-from tests.prefect_server import give_database, serving
+from tests.prefect_server import asked, give_database, serving
 from tests.shelf import NAME, Shelf
 from tests.traffic import log_answers, watching
 
@@ -97,7 +97,7 @@ class Server:
     def events(self) -> list[dict[str, Any]]:
         """What of tunesmith the server has kept, by name."""
         question = {"filter": {"event": {"prefix": ["tunesmith."]}}}
-        kept = httpx.post(f"{self._address}/events/filter", json=question).json()["events"]
+        kept = asked(f"{self._address}/events/filter", question)["events"]
         return sorted(kept, key=lambda event: str(event["event"]))
 
 
@@ -116,7 +116,7 @@ def test_an_alarm_that_a_look_by_hand_has_raised_is_told_by_the_flow_and_once(sh
     assert window.raised == ("inputs",)
     server.look()
     assert untold(shelf) == []
-    wait_until(server.events, "the server has kept what it has taken")
+    wait_until(lambda: len(server.events()) == 2, "the server has kept what it has taken")
     server.look()
     alarm, retrain = server.events()
     assert (alarm["event"], retrain["event"]) == ("tunesmith.alarm", "tunesmith.retrain")

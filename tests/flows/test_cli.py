@@ -182,21 +182,23 @@ def test_status_gate_and_promote_before_the_first_run(new_line: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("page", "probe"), [("mlflow", "/version"), ("prefect", "/api/health")])
 def test_the_pages_open_on_loopback(new_line: Path, page: str, probe: str) -> None:
     port = free_port()
+    address = f"http://127.0.0.1:{port}"
     server = start(new_line, "ui", page, "--port", str(port))
-    until = time.monotonic() + 150
+    until = time.monotonic() + 300
     try:
-        while not _answers(f"http://127.0.0.1:{port}{probe}"):
+        while not _answers(f"{address}{probe}"):
             assert server.poll() is None, server.communicate()[0]
             assert time.monotonic() < until, "the page did not open"
             time.sleep(0.2)
-        assert "text/html" in httpx.get(f"http://127.0.0.1:{port}/", follow_redirects=True).headers["content-type"]
+        assert "text/html" in httpx.get(f"{address}/", follow_redirects=True, timeout=60).headers["content-type"]
     finally:
         server.send_signal(signal.SIGINT)
         output, _ = server.communicate(timeout=60)
-    assert f"http://127.0.0.1:{port} " in output
+    assert f"{address} " in output
 
 
 def _answers(address: str) -> bool:

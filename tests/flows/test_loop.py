@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
 from components.errors import SettingsError
@@ -21,6 +20,7 @@ from flows.deployments import alone
 from flows.endings import read_endings
 from tests.flows.loop import Loop, runs, wait_until
 from tests.flows.toy import begun, environment, make_line
+from tests.prefect_server import asked
 
 WAIT = timedelta(minutes=5)
 
@@ -54,7 +54,7 @@ def test_an_event_starts_a_retraining_and_a_killed_one_is_begun_again(loop: Loop
 def flow_runs(loop: Loop) -> list[tuple[str, str]]:
     """Kind and message of the state of each run of ``retrain``."""
     question = {"flows": {"name": {"any_": ["retrain"]}}, "sort": "EXPECTED_START_TIME_ASC"}
-    found = httpx.post(f"{loop.address}/flow_runs/filter", json=question).json()
+    found = asked(f"{loop.address}/flow_runs/filter", question)
     return [(run["state"]["type"], run["state"]["message"] or "") for run in found]
 
 
@@ -97,7 +97,7 @@ def test_a_run_is_ended_also_where_the_server_is_gone(loop: Loop) -> None:
     loop.server.wait()
     loop.deployments.send_signal(signal.SIGTERM)
     assert loop.deployments.wait(timeout=25) == 1
-    wait_until(lambda: start_ticks(run.process) is None, "the run is ended", 5)
+    wait_until(lambda: start_ticks(run.process) is None, "the run is ended", 60)
     assert b"The runs cannot be stopped in good order and are killed: " in (loop.root / "loop.log").read_bytes()
 
 
@@ -110,7 +110,7 @@ def test_a_run_of_another_clone_is_left_alone_and_ones_own_is_begun_again(loop: 
     (run,) = runs(loop.root)
 
     def registered() -> str:
-        return str(httpx.get(f"{loop.address}/deployments/name/monitor/digits").json()["updated"])
+        return str(asked(f"{loop.address}/deployments/name/monitor/digits")["updated"])
 
     before, clone = registered(), make_line(tmp_path / "clone")
     other = subprocess.Popen([sys.executable, "-m", "flows.deployments"], cwd=clone, env=loop.environment)
@@ -143,7 +143,7 @@ def test_a_run_that_the_registry_fails_is_put_off_and_one_that_fails_by_itself_i
     assert (wrong[0], failed[0], planned[0]) == ("FAILED", "FAILED", "SCHEDULED"), found
     assert "which failed: model: The registry is away." in planned[1]
     question = {"flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}, "tags": {"all_": ["put off 1 times"]}}}
-    (run,) = httpx.post(f"{loop.address}/flow_runs/filter", json=question).json()
+    (run,) = asked(f"{loop.address}/flow_runs/filter", question)
     wait = datetime.fromisoformat(run["expected_start_time"]) - datetime.fromisoformat(run["created"])
     assert wait == pytest.approx(WAIT, abs=timedelta(seconds=30))
     assert run["parameters"]["reason"] == "the light has changed", "the event is not used up"

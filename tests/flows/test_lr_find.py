@@ -1,6 +1,8 @@
 """``tunesmith lr-find`` on the digits, as a person and as a script call it."""
 
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from components.contracts import PREPARED
 from components.train.lr_finder import Point, RangeTest
 from flows.lr_find import NUMBERS, PICTURE, draw, sentence
 from tests.components.trainings import SMALL_MLP, make_workspace
-from tests.flows.toy import tunesmith
+from tests.flows.toy import environment, tunesmith
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -44,6 +46,25 @@ def test_a_script_gets_json_and_nothing_else(digits: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     assert RangeTest.model_validate(json.loads(done.stdout)) == RangeTest.read(digits / NUMBERS)
+
+
+SLOW = """
+import threading
+from components.settings import Settings, export_environment
+export_environment(Settings())
+timer = threading.Timer
+threading.Timer = lambda seconds, say: timer(0, say)
+import matplotlib.font_manager
+"""
+
+
+def test_a_slow_machine_is_no_news(tmp_path: Path) -> None:
+    """The fonts are listed anew for each home folder; here the limit of Matplotlib's patience has passed at once."""
+    done = subprocess.run(
+        [sys.executable, "-c", SLOW], cwd=tmp_path, env=environment(), check=True, capture_output=True, text=True
+    )
+    assert list((tmp_path / ".tunesmith/matplotlib").glob("fontlist-*")), "they were listed"
+    assert done.stderr == ""
 
 
 def test_missing_data_is_a_sentence(digits: Path) -> None:

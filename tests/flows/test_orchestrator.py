@@ -8,7 +8,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
-import httpx
 import pytest
 
 from components.settings import TELEMETRY_OFF
@@ -17,7 +16,7 @@ from flows.ports import LOOPBACK, free_port
 from tests.flows.loop import wait_until
 from tests.flows.toy import environment, tunesmith
 from tests.places import REPOSITORY
-from tests.prefect_server import answers, give_database
+from tests.prefect_server import answers, asked, give_database
 
 
 class NotOurs(BaseHTTPRequestHandler):
@@ -84,7 +83,7 @@ def test_a_server_that_plans_runs_forgets_old_ones(tmp_path: Path, prefect_datab
     )
     try:
         wait_until(lambda: answers(address), "the server answers")
-        settings = httpx.get(f"{address}/admin/settings").raise_for_status().json()
+        settings = asked(f"{address}/admin/settings")
     finally:
         server.kill()
         server.wait()

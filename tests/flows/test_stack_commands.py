@@ -6,7 +6,6 @@ import re
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -95,11 +94,10 @@ def test_logs_are_followed(small: Workspace) -> None:
     log.write_text("new\n")
     assert following.stdout.readline() == "new\n", "it was begun anew"
     log.rename(log.with_suffix(".log.1"))  # as the next start does
-    time.sleep(1)
     log.write_text("of the next start\n")
     assert following.stdout.readline() == "of the next start\n"
     following.send_signal(signal.SIGINT)
-    assert following.communicate(timeout=20)[0] == ""
+    assert following.communicate(timeout=60)[0] == ""
     assert following.returncode == 0
 
 
@@ -125,7 +123,7 @@ def test_in_the_foreground_it_stays_and_sigterm_ends_it(small: Workspace) -> Non
     assert lines[2].startswith("All of it: http://127.0.0.1:")
     assert small.state().process == process.pid
     process.send_signal(signal.SIGTERM)
-    assert process.communicate(timeout=30)[0].split() == ["page", "stopped"]
+    assert process.communicate(timeout=60)[0].split() == ["page", "stopped"]
     assert process.returncode == 0
     assert small.processes() == []
 
@@ -133,7 +131,7 @@ def test_in_the_foreground_it_stays_and_sigterm_ends_it(small: Workspace) -> Non
 def test_parts_die_with_a_killed_supervisor_and_the_next_start_works(small: Workspace) -> None:
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     os.kill(small.state().process, signal.SIGKILL)
-    wait_for(lambda: small.processes() == [], "the end of its parts", 20)
+    wait_for(lambda: small.processes() == [], "the end of its parts")
     assert small.tunesmith("ps").returncode == 1
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     assert small.condition_of("page") == "healthy"
@@ -143,7 +141,7 @@ def test_leftovers_of_another_run_of_the_machine_are_not_taken_for_ours(small: W
     """After a start of the machine the numbers of the file are those of somebody else."""
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     assert small.tunesmith("down").returncode == 0
-    stranger = subprocess.Popen(["sh", "-c", "sleep 60 & exec sleep 60"], start_new_session=True)
+    stranger = subprocess.Popen(["sh", "-c", "sleep 600 & exec sleep 600"], start_new_session=True)
     ended = small.state()
     part = ended.parts[0].model_copy(update={"process": stranger.pid, "started": start_ticks(stranger.pid)})
     ours = {"process": 2**22, "phase": "up", "parts": (part,)}
@@ -152,17 +150,17 @@ def test_leftovers_of_another_run_of_the_machine_are_not_taken_for_ours(small: W
     assert stranger.poll() is None
     ended.model_copy(update=ours).write(small.home / STATE)
     assert small.tunesmith("down").stdout == "Its supervisor was gone; ended page.\n"
-    assert stranger.wait(timeout=20) == -signal.SIGKILL
+    assert stranger.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_what_a_part_began_in_a_session_of_its_own_is_ended_after_a_killed_supervisor(small: Workspace) -> None:
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     marked = os.environ | {MARK: str(small.home / "logs" / "page.log")}
-    run = subprocess.Popen(["sleep", "60"], env=marked, start_new_session=True)
+    run = subprocess.Popen(["sleep", "600"], env=marked, start_new_session=True)
     os.kill(small.state().process, signal.SIGKILL)
-    wait_for(lambda: small.processes() == [], "the end of its parts", 20)
+    wait_for(lambda: small.processes() == [], "the end of its parts")
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
-    assert run.wait(timeout=5) == -signal.SIGKILL
+    assert run.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_a_stack_whose_own_file_is_damaged_can_be_stopped(small: Workspace) -> None:
@@ -178,8 +176,8 @@ def test_a_stack_whose_own_file_is_damaged_can_be_stopped(small: Workspace) -> N
 
 def test_two_at_once_and_one_of_them_wins(small: Workspace) -> None:
     both = [small.start("up", "--without", ONLY_PAGE) for _ in range(2)]
-    said = [process.communicate(timeout=60)[0] for process in both]
+    said = [process.communicate(timeout=200)[0] for process in both]
     assert sorted(process.returncode for process in both) == [0, 1], said
     assert sum("already (process" in text for text in said) == 1
-    supervisors = [one for one in small.processes() if "flows.stack" in one.cmdline()]
+    supervisors = [words for words in small.commands() if "flows.stack" in words]
     assert len(supervisors) == 1

@@ -40,7 +40,7 @@ def running(part: Part, folder: Path) -> Iterator[Limits]:
     with (folder / "prefect.log").open("ab") as log:
         server = subprocess.Popen(part.command, env=composed({**part.environment, **database}), stdout=log, stderr=log)
     try:
-        wait_for(part.healthy, "Prefect's server answers", 120)
+        wait_for(part.healthy, "Prefect's server answers", 300)
         yield Limits(part.address)
     finally:
         server.kill()
@@ -48,6 +48,7 @@ def running(part: Part, folder: Path) -> Iterator[Limits]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_what_a_run_holds_of_a_limit_outlives_the_server(tmp_path: Path) -> None:
     part = prefect.part(site(tmp_path, "prefect", prefect_port=free_port()))
     slot = {"names": ["retrain"], "slots": 1, "mode": "concurrency", "lease_duration": 300}

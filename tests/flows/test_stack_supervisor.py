@@ -108,13 +108,19 @@ def test_a_part_that_dies_again_and_again_is_given_up_and_the_others_go_on(
 ) -> None:
     monkeypatch.setattr(keeper, "QUICK_ENDS", 3)
     found: list[StackState] = []
+    both = tmp_path / "both are healthy"
+    program = (
+        f"import time, pathlib\nwhile not pathlib.Path({str(both)!r}).exists(): time.sleep(0.01)\nexit('no bread')"
+    )
 
     def script(state: StackState) -> None:
+        if state.phase == "up":
+            both.touch()
         if conditions(state)["a"] == "failed" and not found:
             found.append(state)
             end()
 
-    run(tmp_path, [small_part("a", "import time; time.sleep(0.4); exit('no bread')"), small_part("b", SLEEPS)], script)
+    run(tmp_path, [small_part("a", program), small_part("b", SLEEPS)], script)
     part = found[0].parts[0]
     assert found[0].parts[1].condition == "healthy"
     assert (part.name, part.restarts) == ("a", 2)
@@ -145,8 +151,13 @@ def test_a_part_that_hangs_is_ended_with_what_it_started_and_started_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("flows.stack.process.FAREWELL_SECONDS", 0.5)
-    program = "import subprocess, time; subprocess.Popen(['sleep', '602']); time.sleep(600)"
-    processes, sleepers = list[int](), list[int]()
+    program = "import subprocess, time; subprocess.Popen(['sleep', '602']); print('begun', flush=True); time.sleep(600)"
+    log, processes, sleepers = tmp_path / "logs" / "a.log", list[int](), list[int]()
+
+    def healthy() -> bool:
+        """Once in each life, when it has started what it starts."""
+        begun = log.read_text().count("begun") == len(set(processes)) + 1
+        return begun and process_of_a(tmp_path) not in processes
 
     def script(state: StackState) -> None:
         (part,) = state.parts
@@ -158,7 +169,7 @@ def test_a_part_that_hangs_is_ended_with_what_it_started_and_started_again(
             sleepers.extend(child.pid for child in psutil.Process(part.process).children())
             os.kill(part.process, signal.SIGSTOP)
 
-    run(tmp_path, [small_part("a", program, lambda: process_of_a(tmp_path) not in processes)], script)
+    run(tmp_path, [small_part("a", program, healthy)], script)
     assert processes[0] != processes[-1]
     assert len(sleepers) == 1
     assert [start_ticks(one) for one in (*processes, *sleepers)] == [None] * (len(processes) + 1)
@@ -335,7 +346,11 @@ def test_a_part_that_does_not_want_to_end_is_killed(tmp_path: Path, monkeypatch:
 
 def test_a_long_log_begins_anew_and_the_part_goes_on_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "LONGEST_BYTES", 1000)
-    program = "import time\nwhile True:\n    print('x' * 99, flush=True)\n    time.sleep(0.005)"
+    program = (
+        "import signal, time; asked = []; signal.signal(signal.SIGTERM, lambda *_: asked.append(1))\n"
+        "while not asked:\n    print('x' * 99, flush=True)\n    time.sleep(0.005)\n"
+        "print('x' * 99, flush=True)"  # what was written before may have been put aside just now
+    )
     log = tmp_path / "logs" / "a.log"
     seen: list[int] = []
 

@@ -1,5 +1,6 @@
 """What a person sees of a sweep, and what ``--apply`` does to params.yaml."""
 
+import contextlib
 import io
 import json
 import os
@@ -127,6 +128,7 @@ def test_without_a_terminal_each_end_is_a_line() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_the_flow_leaves_its_run_in_prefect_and_its_trials_in_mlflow(tmp_path: Path) -> None:
     root = workspace(tmp_path / "work", {})
     program = """
@@ -156,7 +158,7 @@ print(json.dumps({"trials": len(found.trials), "runs": runs, "flows": flows, "lo
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=600,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     said = json.loads(done.stdout.splitlines()[-1])
@@ -169,14 +171,22 @@ print(json.dumps({"trials": len(found.trials), "runs": runs, "flows": flows, "lo
 def left_of_group(group: int, seconds: float) -> list[list[str]]:
     """The commands of a process group that have not ended after some time."""
     deadline = time.monotonic() + seconds
-    while True:
-        left = [each for each in psutil.process_iter() if os.getpgid(each.pid) == group and each.status() != "zombie"]
-        if not left or time.monotonic() > deadline:
-            return [each.cmdline() for each in left]
+    while (left := commands_of_group(group)) and time.monotonic() < deadline:
         time.sleep(0.5)
+    return left
+
+
+def commands_of_group(group: int) -> list[list[str]]:
+    found = []
+    for each in psutil.process_iter():  # those of other tests among them, which end meanwhile
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            if os.getpgid(each.pid) == group and each.status() != psutil.STATUS_ZOMBIE:
+                found.append(each.cmdline())
+    return found
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_a_schedule_sweeps_by_itself_until_it_is_interrupted(tmp_path: Path) -> None:
     root = workspace(tmp_path / "work", {})
     report = root / "reports" / "sweep" / "report.html"
@@ -191,13 +201,13 @@ def test_a_schedule_sweeps_by_itself_until_it_is_interrupted(tmp_path: Path) -> 
                 process_group=0,
             )
         try:
-            deadline = time.monotonic() + 240
+            deadline = time.monotonic() + 480
             while not report.exists() and process.poll() is None and time.monotonic() < deadline:
                 time.sleep(1)
             assert report.exists(), (root / "said").read_text()
             assert process.poll() is None, "it stays for the next time"
         finally:
             os.killpg(process.pid, signal.SIGINT)
-            process.wait(timeout=180)  # the sweep of the next minute may have just begun, and is let to its end
-    assert left_of_group(process.pid, 30) == []
+            process.wait(timeout=300)  # the sweep of the next minute may have just begun, and is let to its end
+    assert left_of_group(process.pid, 60) == []
     assert "4 trials" in report.read_text()

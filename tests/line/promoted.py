@@ -48,9 +48,9 @@ class Promoted:
         """A server of the champion, with more in its environment."""
         port = free_port()
         process = start(self.root, "serve", PYTHONPATH=str(self.root), TUNESMITH_PORT=str(port), **more)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 240
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
                 while not _ready(client):
                     assert process.poll() is None, process.communicate()[0]
                     assert time.monotonic() < until, "the server did not become ready"
@@ -58,7 +58,7 @@ class Promoted:
                 yield client
         finally:
             process.send_signal(signal.SIGTERM)
-            process.communicate(timeout=60)
+            process.communicate(timeout=120)
 
     def answered(self, count: int) -> list[tuple[Question, dict[str, Any]]]:
         """Questions from the test split, and what a server of the champion says to each."""
