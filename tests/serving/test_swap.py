@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.package_factory import digits
-from tests.serving.running import Running, running, wait_for
+from tests.serving.running import PATIENCE, Running, running, wait_for
 from tests.serving.test_follow import damage_a_file
 from tests.shelf import Shelf, answers
 
@@ -46,7 +46,7 @@ class Load:
         return threads
 
     def ask(self, number: int) -> None:
-        with httpx.Client(base_url=self.server.address, timeout=30) as client:
+        with httpx.Client(base_url=self.server.address, timeout=PATIENCE) as client:
             while not self.stop.is_set():
                 number = (number + 1) % len(SAMPLES)
                 asked = time.monotonic()
