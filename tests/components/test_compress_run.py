@@ -256,10 +256,10 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
     variants = {
         "thin": training("channel_pruning", share=0.4, rounds=2, multiple_of=2, epochs=2),
         "taught": training("distillation", of="thin", student={"kind": "same"}, temperature=4.0, label_share=0.3,
-                           feature_weight=1.0, epochs=4),
+                           feature_weight=1.0, epochs=8),
         "sparse": training("magnitude_pruning", initial_sparsity=0.1, sparsity=0.7, ramp_share=0.5, every_steps=3,
-                           epochs=4),
-        "rounded": training("quantization_aware_training", epochs=4),
+                           epochs=8),
+        "rounded": training("quantization_aware_training", epochs=8),
     }  # fmt: skip
     roots = [tmp_path / "whole", tmp_path / "killed"]
     for root in roots:
@@ -275,9 +275,9 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
     lines: list[str] = []
     for variant, wanted in (
         ("1 of 4", "Round 2"),
-        ("2 of 4", "epoch 2/4"),
-        ("3 of 4", "epoch 2/4"),
-        ("4 of 4", "epoch 2/4"),
+        ("2 of 4", "epoch 2/8"),
+        ("3 of 4", "epoch 2/8"),
+        ("4 of 4", "epoch 2/8"),
     ):
         process = start(killed)
         assert process.stdout
