@@ -24,7 +24,7 @@ from components.sweep.cluster import require_room
 from components.sweep.record import Sweep, Trial
 from components.sweep.run import required
 from flows.ports import free_port
-from tests.components.trainings import SHORT, make_workspace
+from tests.components.trainings import PATIENCE, SHORT, make_workspace
 from tests.places import REPOSITORY
 
 ray = pytest.mark.slow
@@ -85,7 +85,7 @@ def start(root: Path, **environment: str) -> subprocess.Popen[str]:
 def run(root: Path, **environment: str) -> tuple[Sweep, list[str]]:
     """The record of a sweep, and what a listener was told."""
     process = start(root, **environment)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
     return Sweep.read(root / "reports/sweep/sweep.json"), out.splitlines()
 
@@ -266,7 +266,7 @@ def test_a_node_that_is_killed_costs_no_trial(tmp_path: Path) -> None:
             if line.startswith("1 running 1"):
                 kill()
                 break
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, "".join(lines) + out + err
     found = Sweep.read(root / "reports/sweep/sweep.json")
     assert [trial.state for trial in found.trials] == ["complete"] * 5
@@ -274,7 +274,7 @@ def test_a_node_that_is_killed_costs_no_trial(tmp_path: Path) -> None:
 
 def await_nodes(count: int, address: str, environment: dict[str, str]) -> None:
     """Returns once a cluster has so many nodes."""
-    until, told = time.monotonic() + 200, ""
+    until, told = time.monotonic() + PATIENCE, ""
     while told.count(" node_") != count:
         assert time.monotonic() < until, f"no {count} nodes: {told}"
         done = subprocess.run(

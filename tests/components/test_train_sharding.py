@@ -23,7 +23,7 @@ from components.train.run import RESUME, network_weights
 from components.train.sharding import blocks
 from flows.ports import free_port
 from tests.components.nets_samples import NETWORKS, network
-from tests.components.trainings import SMALL_CNN, UNCHANGED, make_workspace, train_here
+from tests.components.trainings import PATIENCE, SMALL_CNN, UNCHANGED, make_workspace, train_here
 from tests.digits import SIDE
 from tests.places import REPOSITORY
 
@@ -99,7 +99,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         workspace(folder / name, **SHARED | chosen)
     (folder / "killed" / "killed_at").write_text(str(KILLED_AT))
     processes = start_both(folder)
-    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     assert "Going on after step" in outputs[0]
     return folder
