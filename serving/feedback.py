@@ -2,7 +2,8 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from serving.predictions import WRITE_SECONDS
 from serving.requests import REQUEST_ID
 
 MAX_WAITING = 8
+HELD_SECONDS = 15.0
+"""An answer that this worker's log has not written yet is waited for so long."""
 EXAMPLE = '{"request_id": "4f1c…", "label": "bag"}, or "value" of a number; "sample" says which one of a batch, from 0'
 
 
@@ -93,9 +96,11 @@ class Feedback:
     Args:
         settings: where the two folders are.
         model: registered name.
+        held: whether an answer of this worker waits to be written; asked before the log is looked through.
     """
 
-    def __init__(self, settings: Settings, model: str) -> None:
+    def __init__(self, settings: Settings, model: str, held: Callable[[str], bool]) -> None:
+        self._held = held
         self._predictions = predictions_folder(settings, model)
         self._files = RollingParquet(feedback_folder(settings, model), settings.log_days)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="feedback")
@@ -104,7 +109,8 @@ class Feedback:
     async def take(self, correction: Correction) -> int:
         """Keeps a correction, on disk when this returns; gives the version that had answered.
 
-        An answer that was just given is not on disk yet: it is looked for a second time.
+        An answer that was just given is not on disk yet: it is looked for a second time, and as often as it takes a
+        slow disk where this worker has given it.
 
         Raises:
             RequestError: nothing was answered under this id (404), too many corrections wait (503), or the disk is
@@ -114,7 +120,7 @@ class Feedback:
             raise Overloaded("Too many corrections arrive at once; send it again in a second.")
         self._waiting += 1
         try:
-            for wait in (0.0, 2 * WRITE_SECONDS):
+            for wait in _waits(lambda: self._held(correction.request_id)):
                 await asyncio.sleep(wait)
                 version = await asyncio.get_running_loop().run_in_executor(self._thread, self._keep, correction)
                 if version is not None:
@@ -142,3 +148,14 @@ class Feedback:
         """Ends the thread after the correction that it may be at; those that wait get no answer."""
         self._thread.shutdown(cancel_futures=True)
         self._files.settle()
+
+
+def _waits(held: Callable[[], bool]) -> Iterator[float]:
+    """Seconds before each look for an answer; those after the second are for one that is held."""
+    until = time.monotonic() + HELD_SECONDS
+    is_held = held()
+    yield 0.0
+    yield 2 * WRITE_SECONDS
+    while is_held and time.monotonic() < until:
+        is_held = held()
+        yield WRITE_SECONDS

@@ -136,7 +136,7 @@ class Metrics:
     def logged(
         self, samples: int, summaries: Mapping[str, float], labels: Mapping[str, int], confidences: NDArray[np.float32]
     ) -> None:
-        """Samples are in the prediction log.
+        """Samples are in the prediction log; their number is counted last, so that who sees it sees the rest.
 
         Args:
             samples: how many.
@@ -144,7 +144,6 @@ class Metrics:
             labels: how many samples were answered with each; empty for values.
             confidences: of each sample; empty for values.
         """
-        self._samples.inc(samples)
         for name, total in summaries.items():
             self._summaries.labels(name).inc(total)
         for label, count in labels.items():
@@ -152,6 +151,7 @@ class Metrics:
         counts, _ = np.histogram(confidences, (0.0, *CONFIDENCE_BOUNDS))
         for bound, count in zip(CONFIDENCE_BOUNDS, counts.tolist(), strict=True):
             self._confidences.labels(f"{bound:g}").inc(count)
+        self._samples.inc(samples)
 
     def log_failed(self) -> None:
         """The prediction log could not be written; it is tried again."""

@@ -115,6 +115,10 @@ class PredictionLog:
         self._taken += answered.bytes
         self._queue.append(answered)
 
+    def holds(self, request_id: str) -> bool:
+        """Whether a request waits to be written; it does until it is on disk."""
+        return any(each.request_id == request_id for each in self._queue.copy())
+
     def _run(self) -> None:
         while not self._stop.wait(WRITE_SECONDS):
             self._write()

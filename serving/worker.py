@@ -76,7 +76,7 @@ class Worker:
             self.metrics,
         )
         self.outcomes = Outcomes(RollingParquet(outcomes_folder(settings, name), settings.log_days))
-        self.feedback = Feedback(settings, name)
+        self.feedback = Feedback(settings, name, self.log.holds)
         self.tracing = Tracing(settings.traces, name) if settings.traces else NoTracing()
         self.explaining = asyncio.Lock()
         self.access = Access(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from components.registry import connect
 from components.settings import Settings
@@ -14,7 +14,11 @@ from flows import ports
 from tests.prefect_server import give_database, make_database, serving
 from tests.shelf import Shelf, copy_of
 
-settings.register_profile("tunesmith", deadline=None)  # on a busy machine any example may take long
+# On a busy machine any example may take long, and so may making them up. They are the same ones in every run, so that a
+# change is refused for what it does; to look for others: pytest --hypothesis-profile=searching
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("searching", PATIENT, max_examples=2000, print_blob=True)
+settings.register_profile("tunesmith", PATIENT, derandomize=True)
 settings.load_profile("tunesmith")
 
 

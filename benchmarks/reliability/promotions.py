@@ -65,11 +65,9 @@ def main() -> list[Finding]:
         promote(shelf.settings, NAME, min(versions), None, "the first")
         with running(shelf.settings, Path(folder), workers=WORKERS) as server:
             load = Load(server)
-            threads = load.start(CLIENTS)
+            load.start(CLIENTS)
             moves = move(shelf, load, list(versions))
-            load.stop.set()
-            for thread in threads:
-                thread.join()
+            load.end()
     wrong = sum(
         not np.allclose(probabilities, expected[version][sample], atol=TOLERANCE)
         for _, sample, version, probabilities in load.answers

@@ -36,6 +36,7 @@ from components.params import Params
 from components.params.sections import EmaParams
 from components.settings import Settings
 from tests.components.nets_samples import IMAGES, NETWORKS, network, raw_samples
+from tests.components.trainings import PATIENCE
 from tests.digits import SIDE, digit_images
 from tests.places import REPOSITORY
 from tests.trained_digits import static_int8, training, with_variants, write_trained
@@ -256,10 +257,10 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
     variants = {
         "thin": training("channel_pruning", share=0.4, rounds=2, multiple_of=2, epochs=2),
         "taught": training("distillation", of="thin", student={"kind": "same"}, temperature=4.0, label_share=0.3,
-                           feature_weight=1.0, epochs=4),
+                           feature_weight=1.0, epochs=6),
         "sparse": training("magnitude_pruning", initial_sparsity=0.1, sparsity=0.7, ramp_share=0.5, every_steps=3,
-                           epochs=4),
-        "rounded": training("quantization_aware_training", epochs=4),
+                           epochs=6),
+        "rounded": training("quantization_aware_training", epochs=6),
     }  # fmt: skip
     roots = [tmp_path / "whole", tmp_path / "killed"]
     for root in roots:
@@ -275,9 +276,9 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
     lines: list[str] = []
     for variant, wanted in (
         ("1 of 4", "Round 2"),
-        ("2 of 4", "epoch 2/4"),
-        ("3 of 4", "epoch 2/4"),
-        ("4 of 4", "epoch 2/4"),
+        ("2 of 4", "epoch 2/6"),
+        ("3 of 4", "epoch 2/6"),
+        ("4 of 4", "epoch 2/6"),
     ):
         process = start(killed)
         assert process.stdout
@@ -290,7 +291,7 @@ def test_killed_in_a_training_it_goes_on_with_what_was_finished(tmp_path: Path) 
         time.sleep(0.15)  # into the next epoch
         process.send_signal(signal.SIGKILL)
         process.wait()
-    rest, _ = start(killed).communicate(timeout=120)
+    rest, _ = start(killed).communicate(timeout=PATIENCE)
     assert rest.count("It is there from before.") == 3, rest
     assert ("".join(lines) + rest).count("Going on after step") >= 3
     ends = [Compressed.read(root / COMPRESSED / "compressed.json") for root in roots]

@@ -311,7 +311,7 @@ CELLS = st.sampled_from(["1", "2", "2.0", "-0", "0", "x", "", "NA", "1e40", "\ud
 ROWS = st.lists(st.tuples(CELLS, CELLS, st.sampled_from(["red", " red", "blue", "", "\udcff"]), CELLS), max_size=15)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(train=ROWS, test=ROWS, missing=st.sampled_from(["impute", "quarantine"]), fences=st.sampled_from([None, 0.5]))
 def test_nothing_is_lost_and_no_features_are_in_two_splits(
     train: list[tuple[str, ...]],

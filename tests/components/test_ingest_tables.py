@@ -236,7 +236,7 @@ HOSTILE = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=HOSTILE | st.binary(max_size=60))
 def test_any_bytes_give_rows_in_order_or_a_sentence(body: bytes, tmp_path: Path) -> None:
     try:
@@ -251,7 +251,7 @@ def test_any_bytes_give_rows_in_order_or_a_sentence(body: bytes, tmp_path: Path)
             assert len(rows) == len(lines)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cells=st.lists(st.tuples(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8")))))
 def test_what_is_written_is_what_is_read(cells: list[tuple[str, str]], tmp_path: Path) -> None:
     written = io.StringIO(newline="")

@@ -256,7 +256,7 @@ TEXTS = st.lists(WORDS, max_size=4).map("".join)
 ROWS = st.lists(st.tuples(TEXTS | st.binary(max_size=3), st.sampled_from(["ham", "spam", "", " egg"])), max_size=12)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(train=ROWS, test=ROWS)
 def test_nothing_is_lost_and_no_text_is_in_two_splits_or_under_two_labels(
     train: list[tuple[str | bytes, str]],

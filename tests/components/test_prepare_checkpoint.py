@@ -142,9 +142,9 @@ def test_a_token_is_shown_as_it_stands_in_a_text(checkpoint: Path) -> None:
 
 def test_a_text_costs_what_its_first_tokens_cost_however_long_it_is(checkpoint: Path) -> None:
     tokenizer = checkpoint_tokenizer(str(checkpoint), 16)
-    started = time.perf_counter()
+    started = time.process_time()
     tokenizer.encode(["the cat sat " * 10**6, "! " * 10**6, " " * 10**7, "y" * 10**7])
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_length_without_room_for_a_text_is_refused(checkpoint: Path) -> None:

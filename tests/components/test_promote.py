@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from multiprocessing.queues import Queue
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -296,7 +297,7 @@ def test_of_two_promotions_at_once_exactly_one_wins(
     assert champion(three) == winners[ROUNDS - 1]
 
 
-def unserved(settings: Settings, seconds: float = 1.5) -> Settings:
+def unserved(settings: Settings, seconds: float) -> Settings:
     """The same, with a server that never answers: every move is taken back."""
     gone = f"http://127.0.0.1:{free_port()}"
     return settings.model_copy(update={"servers": gone, "promotion_seconds": seconds})
@@ -308,9 +309,22 @@ def elsewhere(settings: Settings, folder: Path) -> Settings:
     return Settings(home=folder / "elsewhere", tracking_uri=settings.tracking_address, **keys)
 
 
-def test_a_promotion_that_came_between_from_another_home_folder_stays(three: Settings, tmp_path: Path) -> None:
+class Clock:
+    """A clock that can be put forward, in place of the module ``time``."""
+
+    def __init__(self) -> None:
+        self.sleep, self.ahead = time.sleep, 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+def test_a_promotion_that_came_between_from_another_home_folder_stays(
+    three: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     promote(three, NAME, 1, None, "first")
-    here, there = unserved(three), elsewhere(three, tmp_path)
+    here, there, clock = unserved(three, 3600), elsewhere(three, tmp_path), Clock()
+    monkeypatch.setattr("components.promote.acknowledgement.time", clock)
     said: list[str] = []
 
     def first_mover() -> None:
@@ -319,16 +333,17 @@ def test_a_promotion_that_came_between_from_another_home_folder_stays(three: Set
         except PromotionRefused as error:
             said.append(str(error))
 
-    mover = threading.Thread(target=first_mover)
+    mover = threading.Thread(target=first_mover, daemon=True)
     mover.start()
     while champion(three) != 2:
         time.sleep(0.05)
     assert promote(there, NAME, 3, 2, "third").moved
+    clock.ahead = 3601
     mover.join()
     assert champion(three) == 3, "it was acknowledged to whoever promoted it"
     assert said[0].startswith(
         "Version 2 of 'digits' was given up, and version 3 stays the champion, as another promotion has come between: "
-        f"after 1.5 s it is not served by {here.servers}"
+        f"after 3600 s it is not served by {here.servers}"
     )
     assert steps(three)[-1] == ("promote", "abandoned", 1, 2)
 
@@ -356,20 +371,22 @@ def failing_registry(settings: Settings, version: int) -> Iterator[None]:
             database.execute("DROP TRIGGER IF EXISTS moving")
 
 
-def test_a_registry_that_fails_for_a_moment_is_asked_again_to_go_back(three: Settings) -> None:
+def test_a_registry_that_fails_for_a_moment_is_asked_again_to_go_back(
+    three: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     promote(three, NAME, 1, None, "first")
 
-    def mend() -> None:
-        time.sleep(2.5)
+    def mend(seconds: float) -> None:
+        """While it would sleep."""
         with contextlib.closing(sqlite3.connect(three.home / "mlflow.db")) as database:
             database.execute("DROP TRIGGER moving")
 
-    with failing_registry(three, 1):
-        mender = threading.Thread(target=mend)
-        mender.start()
-        with pytest.raises(PromotionRefused, match="was taken back, and version 1 is the champion again: after 2 s"):
-            promote(unserved(three, seconds=2), NAME, 2, 1, "second")
-        mender.join()
+    monkeypatch.setattr("components.promote.mover.time", SimpleNamespace(monotonic=lambda: 0.0, sleep=mend))
+    with (
+        failing_registry(three, 1),
+        pytest.raises(PromotionRefused, match=r"was taken back, and version 1 is the champion again: after 0\.5 s"),
+    ):
+        promote(unserved(three, seconds=0.5), NAME, 2, 1, "second")
     assert champion(three) == 1
     assert steps(three)[-1] == ("promote", "abandoned", 1, 2)
 

@@ -24,10 +24,11 @@ from components.sweep.cluster import require_room
 from components.sweep.record import Sweep, Trial
 from components.sweep.run import required
 from flows.ports import free_port
-from tests.components.trainings import SHORT, make_workspace
+from tests.components.trainings import PATIENCE, SHORT, make_workspace
 from tests.places import REPOSITORY
 
 ray = pytest.mark.slow
+RAY = str(Path(sys.executable).with_name("ray"))
 RATES = {"train.optimizer.learning_rate": {"kind": "loguniform", "low": 0.001, "high": 0.03}}
 SMALL_MLP = {"name": "mlp", "dense": [16], "activation": "relu", "dropout": 0.0}
 WILD = [16] * 8
@@ -84,7 +85,7 @@ def start(root: Path, **environment: str) -> subprocess.Popen[str]:
 def run(root: Path, **environment: str) -> tuple[Sweep, list[str]]:
     """The record of a sweep, and what a listener was told."""
     process = start(root, **environment)
-    out, err = process.communicate(timeout=300)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, out + err
     return Sweep.read(root / "reports/sweep/sweep.json"), out.splitlines()
 
@@ -265,16 +266,28 @@ def test_a_node_that_is_killed_costs_no_trial(tmp_path: Path) -> None:
             if line.startswith("1 running 1"):
                 kill()
                 break
-        out, err = process.communicate(timeout=300)
+        out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, "".join(lines) + out + err
     found = Sweep.read(root / "reports/sweep/sweep.json")
     assert [trial.state for trial in found.trials] == ["complete"] * 5
+
+
+def await_nodes(count: int, address: str, environment: dict[str, str]) -> None:
+    """Returns once a cluster has so many nodes."""
+    until, told = time.monotonic() + PATIENCE, ""
+    while told.count(" node_") != count:
+        assert time.monotonic() < until, f"no {count} nodes: {told}"
+        done = subprocess.run(
+            [RAY, "status", f"--address={address}"], env=environment, capture_output=True, text=True, check=False
+        )
+        told = done.stdout + done.stderr
 
 
 @contextlib.contextmanager
 def two_nodes(root: Path) -> Iterator[tuple[str, Any]]:
     """A head with one processor and a worker with one; yields the address, and what kills the worker."""
     port = free_port()
+    address = f"127.0.0.1:{port}"
     scratch = tempfile.mkdtemp()  # tmp_path is too long for the name of a socket
     environment = os.environ | {
         "RAY_AUTH_MODE": "token",
@@ -284,7 +297,7 @@ def two_nodes(root: Path) -> Iterator[tuple[str, Any]]:
         "RAY_CHDIR_TO_TRIAL_DIR": "0",
         "TUNE_FUNCTION_THREAD_TIMEOUT_S": "30",
     }
-    command = [str(Path(sys.executable).parent / "ray"), "start", "--num-cpus=1", "--block",
+    command = [RAY, "start", "--num-cpus=1", "--block",
                "--object-store-memory=100000000", "--disable-usage-stats", "--node-ip-address=127.0.0.1"]  # fmt: skip
     head = subprocess.Popen(
         [*command, "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={scratch}"],
@@ -292,13 +305,13 @@ def two_nodes(root: Path) -> Iterator[tuple[str, Any]]:
     )  # fmt: skip
     worker = None
     try:
-        time.sleep(8)
+        await_nodes(1, address, environment)
         worker = subprocess.Popen(
-            [*command, f"--address=127.0.0.1:{port}"],
+            [*command, f"--address={address}"],
             env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
-        time.sleep(8)
-        yield f"127.0.0.1:{port}", lambda: os.killpg(worker.pid, signal.SIGKILL)
+        await_nodes(2, address, environment)
+        yield address, lambda: os.killpg(worker.pid, signal.SIGKILL)
     finally:
         for process in filter(None, (worker, head)):
             with contextlib.suppress(ProcessLookupError):

@@ -16,7 +16,16 @@ from components.train.history import History
 from components.train.learner import Learner
 from components.train.run import fingerprint, run
 from components.train.tracking import Tracking
-from tests.components.trainings import SHORT, UNCHANGED, Killed, make_workspace, start, train_here, write_params
+from tests.components.trainings import (
+    PATIENCE,
+    SHORT,
+    UNCHANGED,
+    Killed,
+    make_workspace,
+    start,
+    train_here,
+    write_params,
+)
 from tests.digits import LABELS
 
 DIGITS = ClassTarget(labels=LABELS, counts=(100,) * 10)
@@ -27,7 +36,7 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(tmp_path:
     """Augmentation, dropout, batch normalisation, one-cycle and AdamW's state: all of it must be gone on with."""
     whole, killed = make_workspace(tmp_path / "whole"), make_workspace(tmp_path / "killed")
     undisturbed = start(whole)
-    assert undisturbed.wait(timeout=240) == 0, undisturbed.stdout.read()
+    assert undisturbed.wait(timeout=PATIENCE) == 0, undisturbed.stdout.read()
 
     process, lines = start(killed), []
     while not (lines and lines[-1].startswith("epoch 1/")):
@@ -37,7 +46,7 @@ def test_killed_in_mid_epoch_and_resumed_it_ends_with_the_same_weights(tmp_path:
     process.send_signal(signal.SIGKILL)
     process.wait()
     last = start(killed)
-    final, _ = last.communicate(timeout=240)
+    final, _ = last.communicate(timeout=PATIENCE)
     assert last.returncode == 0, final
     assert "Going on after step" in final
     for name in ("best", "last"):
@@ -135,7 +144,7 @@ def test_two_processes_train_as_one(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """Half of each batch in each process: the same weights as from whole batches, within rounding."""
     shared = make_workspace(tmp_path / "shared", UNCHANGED, **PLAIN, batch_size=25, devices=2, strategy="ddp")
     process = start(shared)
-    output, _ = process.communicate(timeout=240)
+    output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, output
     assert output.count("epoch 2/2") == 1, "only the first process reports"
     monkeypatch.chdir(make_workspace(tmp_path / "alone", UNCHANGED, **PLAIN, batch_size=50))

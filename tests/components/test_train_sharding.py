@@ -5,7 +5,6 @@ All that two processes do is done by one pair of them, so that they are started 
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -22,8 +21,9 @@ from transformers import ViTConfig, ViTForImageClassification
 
 from components.train.run import RESUME, network_weights
 from components.train.sharding import blocks
+from flows.ports import free_port
 from tests.components.nets_samples import NETWORKS, network
-from tests.components.trainings import SMALL_CNN, UNCHANGED, make_workspace, train_here
+from tests.components.trainings import PATIENCE, SMALL_CNN, UNCHANGED, make_workspace, train_here
 from tests.digits import SIDE
 from tests.places import REPOSITORY
 
@@ -99,17 +99,15 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         workspace(folder / name, **SHARED | chosen)
     (folder / "killed" / "killed_at").write_text(str(KILLED_AT))
     processes = start_both(folder)
-    outputs = [process.communicate(timeout=240)[0] for process in processes]
+    outputs = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)
     assert "Going on after step" in outputs[0]
     return folder
 
 
 def start_both(folder: Path) -> list[subprocess.Popen[str]]:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    environment = os.environ | {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "OMP_NUM_THREADS": "1"}
+    address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    environment = os.environ | address | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "tests.components.two_processes", str(folder)]
     return [
         subprocess.Popen(

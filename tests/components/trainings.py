@@ -19,6 +19,8 @@ from components.train.run import fit
 from tests.digits import write_prepared
 from tests.places import REPOSITORY
 
+PATIENCE = 600.0
+"""Seconds that a program may take which trains: several times what it does where both processors are taken."""
 SMALL_CNN = {
     "name": "cnn", "filters": [8, 8, 8], "dense": [16], "activation": "relu", "batch_norm": True, "dropout": 0.3,
 }  # fmt: skip

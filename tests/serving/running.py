@@ -35,7 +35,9 @@ class Running:
     process: subprocess.Popen[str]
     port: int
     lines: list[str] = field(default_factory=list)
-    client: httpx.Client = field(default_factory=lambda: httpx.Client(limits=httpx.Limits(max_keepalive_connections=0)))
+    client: httpx.Client = field(
+        default_factory=lambda: httpx.Client(timeout=PATIENCE, limits=httpx.Limits(max_keepalive_connections=0))
+    )
 
     @property
     def address(self) -> str:

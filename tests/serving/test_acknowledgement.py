@@ -1,7 +1,6 @@
 """A promotion ends when every worker of every known server serves it, or is taken back: on real servers."""
 
-import os
-import signal
+import multiprocessing
 import threading
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ from serving.follow import Follower
 from serving.metrics import Metrics
 from serving.registry import open_registry
 from tests.following import versions_of
-from tests.serving.running import running, wait_for
+from tests.serving.running import PATIENCE, running, wait_for
 from tests.serving.test_follow import change_a_golden_answer
 from tests.serving.test_swap import ONE, Load
 from tests.shelf import NAME, Shelf
@@ -41,19 +40,16 @@ def test_under_load_it_returns_when_no_worker_answers_from_the_old_version(shelf
     said: list[str] = []
     with running(shelf.settings, tmp_path, workers=2) as server:
         load = Load(server)
-        threads = load.start(4)
-        time.sleep(0.5)
+        load.start(4)
+        load.go_on()
         moved = promote(shelf.settings, NAME, second, first, "better", tell=said.append)
         promoted = time.monotonic()
         workers = Workers.model_validate(server.model()["workers"])
-        time.sleep(0.5)
+        load.go_on()
         going_back = time.monotonic()
         rollback(shelf.settings, NAME, "worse after all", tell=said.append)
-        returned = time.monotonic()
-        time.sleep(0.5)
-        load.stop.set()
-        for thread in threads:
-            thread.join()
+        returned = load.go_on()
+        load.end()
     assert moved.servers == (server.address,)
     assert moved.sentence().endswith(f"Served by {server.address}.")
     assert said == [f"Waiting for 1 server to serve version {version}: {server.address}" for version in (second, first)]
@@ -98,16 +94,16 @@ def test_a_server_that_does_not_answer_is_waited_for_and_named(shelf: Shelf) -> 
 
 
 @pytest.mark.parametrize("there", [True, False], ids=["servers follow", "a server does not"])
-def test_killed_while_it_waits_the_next_one_sees_it_through(shelf: Shelf, there: bool) -> None:
+def test_killed_while_it_waits_the_next_one_sees_it_through(
+    shelf: Shelf, processes: multiprocessing.context.ForkServerContext, there: bool
+) -> None:
     first, second = shelf.publish(0.0), shelf.publish(3.0)
     gone = settings_of(shelf, servers=f"http://127.0.0.1:{free_port()}")
-    child = os.fork()
-    if child == 0:
-        promote(gone, NAME, first, None, "first")
-        os._exit(1)
+    mover = processes.Process(target=promote, args=(gone, NAME, first, None, "first"))
+    mover.start()
     wait_for(lambda: shelf.registry.champion() == first, "the alias has moved")
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    mover.kill()
+    mover.join()
     assert last(shelf) == ("promote", "intent", None, first)
     if there:
         promote(shelf.settings, NAME, second, first, "second")
@@ -160,5 +156,5 @@ def test_a_request_in_flight_holds_the_acknowledgement_back(shelf: Shelf, tmp_pa
     time.sleep(0.1)
     assert [state.version for state in said] == [first], "not acknowledged: an answer of the first may still come"
     request.requests.end()
-    look.join(5)
+    look.join(PATIENCE)
     assert [state.version for state in said] == [first, second]

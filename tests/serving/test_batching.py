@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -85,26 +84,34 @@ def test_a_full_queue_refuses_and_recovers(models: tuple[ServedModel, ServedMode
 
 
 class Slow:
-    """A session that takes a hundredth of a second for a sample."""
+    """A session that takes a hundredth of a second for a sample, on a clock that nothing else moves."""
 
     def __init__(self, session: InferenceSession) -> None:
-        self._session = session
+        self._session, self.now = session, 0.0
+
+    def time(self) -> float:
+        return self.now
 
     def run(self, outputs: list[str], inputs: dict[str, NDArray[np.uint8]]) -> list[NDArray[np.float32]]:
-        time.sleep(0.01 * len(inputs["inputs"]))
+        self.now += 0.01 * len(inputs["inputs"])
         return list(self._session.run(outputs, inputs))
 
 
-def test_who_would_wait_too_long_is_refused_at_once(models: tuple[ServedModel, ServedModel]) -> None:
-    slow = replace(models[0], session=cast(InferenceSession, Slow(models[0].session)))
+def slowed(model: ServedModel) -> ServedModel:
+    """The same model on such a session, whose clock is that of the event loop from now on."""
+    session = Slow(model.session)
+    asyncio.get_running_loop().time = session.time  # type: ignore[method-assign]
+    return replace(model, session=cast(InferenceSession, session))
 
+
+def test_who_would_wait_too_long_is_refused_at_once(models: tuple[ServedModel, ServedModel]) -> None:
     async def ask() -> None:
-        batcher = Batcher(1, 1000, 0.2, lambda _, __: None)
+        slow, batcher = slowed(models[0]), Batcher(1, 1000, 0.205, lambda _, __: None)
         await asyncio.gather(*(batcher.infer(slow, INPUTS[at : at + 1]) for at in range(3)))  # it learns its pace
         waiting = [asyncio.create_task(batcher.infer(slow, INPUTS[at : at + 1])) for at in range(40)]
         done = await asyncio.gather(*waiting, return_exceptions=True)
         refused = [isinstance(each, Overloaded) for each in done]
-        assert 10 <= refused.index(True) <= 25, "0.2 s of some 0.01 s each"
+        assert refused.index(True) == 20, "0.2 s of 0.01 s each"
         assert all(refused[refused.index(True) :]), "and nobody who came later is let in"
         assert len((await batcher.infer(slow, INPUTS[:60])).answers) == 60, "it is long, but waits for nobody"
 
@@ -114,10 +121,8 @@ def test_who_would_wait_too_long_is_refused_at_once(models: tuple[ServedModel, S
 def test_a_pace_that_was_slow_is_unlearnt_though_no_queue_forms_any_more(
     models: tuple[ServedModel, ServedModel],
 ) -> None:
-    slow = replace(models[0], session=cast(InferenceSession, Slow(models[0].session)))
-
     async def ask() -> None:
-        batcher = Batcher(4, 1000, 0.04, lambda _, __: None)
+        slow, batcher = slowed(models[0]), Batcher(4, 1000, 0.045, lambda _, __: None)
         await asyncio.gather(*(batcher.infer(slow, INPUTS[at : at + 1]) for at in range(12)))
 
         async def answered() -> int:
@@ -125,7 +130,7 @@ def test_a_pace_that_was_slow_is_unlearnt_though_no_queue_forms_any_more(
             done = await asyncio.gather(*burst, return_exceptions=True)
             return sum(not isinstance(each, Overloaded) for each in done)
 
-        assert await answered() < 10, "so few wait that each inference takes all of them"
+        assert await answered() == 4, "so few wait that each inference takes all of them"
         for _ in range(20):
             await answered()
         assert await answered() == 20

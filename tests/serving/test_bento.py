@@ -17,7 +17,7 @@ from components.promote import promote
 from flows.ports import free_port
 from tests.places import REPOSITORY
 from tests.serving.listening import listening
-from tests.serving.running import environment, wait_for
+from tests.serving.running import PATIENCE, environment, wait_for
 from tests.serving.test_access import bearer
 from tests.serving.test_swap import ONE
 from tests.shelf import NAME, Shelf
@@ -45,9 +45,13 @@ def served(shelf: Shelf, what: str, folder: Path) -> Iterator[str]:
 
 def is_ready(address: str) -> bool:
     try:
-        return httpx.get(f"{address}/readyz").is_success
+        return httpx.get(f"{address}/readyz", timeout=PATIENCE).is_success
     except httpx.HTTPError:
         return False
+
+
+def ask(address: str, headers: dict[str, str]) -> httpx.Response:
+    return httpx.post(f"{address}/predict", content=ONE[0], headers=headers, timeout=PATIENCE)
 
 
 @pytest.mark.slow
@@ -55,11 +59,11 @@ def test_bentoml_serve_answers_wants_a_key_and_is_known_to_promotions(shelf: She
     shelf.promote(shelf.publish(0.0))
     second = shelf.publish(3.0)
     with served(shelf, "serving.service:Tunesmith", tmp_path) as address:
-        assert httpx.post(f"{address}/predict", content=ONE[0], headers=ONE[1]).status_code == 401
+        assert ask(address, ONE[1]).status_code == 401
         key = make_key(shelf.settings.key_folder, "shop", "predict")
 
         def version() -> int | None:
-            answer = httpx.post(f"{address}/predict", content=ONE[0], headers={**ONE[1], **bearer(key)})
+            answer = ask(address, {**ONE[1], **bearer(key)})
             return int(answer.json()["version"]) if answer.is_success else None
 
         wait_for(lambda: version() == 1, "the key")
@@ -86,4 +90,5 @@ def test_a_bento_holds_the_server_alone_and_serves(shelf: Shelf, tmp_path: Path)
     assert not files & {"tests", "data", "models", ".tunesmith", "flows", "params.yaml"}
     assert (bento / "src" / "serving" / "page" / "index.html").exists()
     with served(shelf, str(bento), tmp_path / "bentoml") as address:
-        assert httpx.get(f"{address}/", headers={"Accept": "text/html"}).text.startswith("<!doctype html>")
+        page = httpx.get(f"{address}/", headers={"Accept": "text/html"}, timeout=PATIENCE)
+        assert page.text.startswith("<!doctype html>")

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from tests.package_factory import digits
 from tests.row_package import rows
-from tests.serving.running import Running, running
+from tests.serving.running import PATIENCE, Running, running
 from tests.serving.test_server import png
 from tests.serving.test_tasks import promote_rows, promote_texts
 from tests.shelf import Shelf, copy_of
@@ -134,7 +134,7 @@ class Client:
 
     def __init__(self, server: Running) -> None:
         self.port = server.port
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
 
     def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, bytes]:
         with contextlib.suppress(http.client.HTTPException, ConnectionError):

@@ -15,11 +15,14 @@ from flows.ports import free_port
 from serving.measures import MEMORY, PREFIX
 from tests.package_factory import digits
 from tests.serving.listening import listening
-from tests.serving.running import environment, running, wait_for
+from tests.serving.running import PATIENCE, environment, running, wait_for
 from tests.shelf import Shelf
 
 BODY = json.dumps({"inputs": digits().inputs[0].tolist()}).encode()
-HEAD = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+HEAD = (
+    b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nExpect: 100-continue\r\n"
+    b"Content-Length: %d\r\n\r\n" % len(BODY)
+)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -31,7 +34,7 @@ def start(shelf: Shelf, folder: Path, *arguments: str, port: int | None = None) 
         env=environment(shelf.settings, port or free_port()),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -56,14 +59,15 @@ def test_it_waits_for_a_champion_becomes_ready_and_ends_after_the_last_answer(sh
         (measures,) = MEMORY.glob(f"{PREFIX}{server.process.pid}-*")
         assert list(measures.glob("counter_*.db"))
 
-        with socket.create_connection(("127.0.0.1", server.port), 20) as client:
-            client.sendall(HEAD + BODY[:50])
-            time.sleep(0.5)
+        with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
+            client.sendall(HEAD)
+            assert client.recv(1000).startswith(b"HTTP/1.1 100 "), "from here on it waits for the body"
+            client.sendall(BODY[:50])
             server.process.send_signal(signal.SIGTERM)
             time.sleep(0.5)
             client.sendall(BODY[50:])
             assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
-        assert server.process.wait(20) == 0
+        assert server.process.wait(PATIENCE) == 0
         assert not measures.exists()
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port), 5)
@@ -76,7 +80,7 @@ def test_killed_it_leaves_no_worker_behind(shelf: Shelf, tmp_path: Path) -> None
         assert children
         os.kill(server.process.pid, signal.SIGKILL)
         server.process.wait()
-        wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), "the workers' end", 10)
+        wait_for(lambda: not any(Path(f"/proc/{child}/exe").exists() for child in children), "the workers' end")
 
 
 def test_nobody_else_on_the_machine_reaches_the_control_of_its_workers(shelf: Shelf, tmp_path: Path) -> None:

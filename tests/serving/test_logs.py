@@ -25,7 +25,7 @@ def test_a_log_of_json_has_a_line_for_each_request(shelf: Shelf, tmp_path: Path)
     with running(shelf.settings, tmp_path, log_format="json", log_requests=True) as server:
         assert server.post("/predict", ONE[0], {**ONE[1], "X-Request-Id": "order-7"}).status_code == 200
         assert server.post("/predict", b"{", {**ONE[1], "X-Request-Id": "order-8"}).status_code == 400
-        wait_for(lambda: server.said("order-8"), "the lines", seconds=10)
+        wait_for(lambda: server.said("order-8"), "the lines")
     lines = [json.loads(line) for line in server.lines if line.startswith("{")]
     told = {line["request_id"]: line for line in lines if "request_id" in line}
     assert (told["order-7"]["route"], told["order-7"]["status"], told["order-7"]["version"]) == ("/predict", 200, 1)
@@ -38,7 +38,7 @@ def test_what_is_asked_is_measured(shelf: Shelf, tmp_path: Path) -> None:
     shelf.promote(shelf.publish(0.0))
     with running(shelf.settings, tmp_path) as server:
         label = server.post("/predict", *ONE).json()["label"]
-        wait_for(lambda: "tunesmith_logged_samples_total 1.0" in server.get("/metrics").text, "the log", seconds=10)
+        wait_for(lambda: "tunesmith_logged_samples_total 1.0" in server.get("/metrics").text, "the log")
         told = server.get("/metrics").text
     assert label in DIGITS
     assert f'tunesmith_labels_total{{label="{label}"}} 1.0' in told

@@ -11,6 +11,7 @@ from components.errors import RegistryError
 from components.monitor import JudgedWindow, Waiting, monitor
 from components.monitor.history import judged_windows, monitor_folder
 from components.params import Params, load_params
+from components.params.sections import ServiceLimits
 from tests.package_factory import DIGITS, held_out
 from tests.places import REPOSITORY
 from tests.serving.running import Running, running
@@ -22,10 +23,14 @@ WINDOW = 100
 def params(**changes: object) -> Params:
     """A monitor that judges as often as it is asked."""
     known = load_params(REPOSITORY / "presets/digits.yaml")
-    section = known.monitor.model_copy(
-        update={"every_minutes": 0.001, "alarms_per_month": 43200, "resamples": 2000, "window": WINDOW, **changes}
-    )
+    often = {"every_minutes": 0.001, "alarms_per_month": 43200, "resamples": 2000, "window": WINDOW}
+    section = known.monitor.model_copy(update={**often, "service": service(3_600_000.0), **changes})
     return known.model_copy(update={"name": NAME, "monitor": section})
+
+
+def service(max_p99_ms: float) -> ServiceLimits:
+    """Which answers are slow."""
+    return ServiceLimits(max_error_share=0.01, max_p99_ms=max_p99_ms)
 
 
 def send(server: Running, images: NDArray[np.uint8]) -> list[str]:
@@ -69,7 +74,7 @@ def test_traffic_is_judged_window_by_window(shelf: Shelf, tmp_path: Path) -> Non
             truth = {"request_id": ids[place // 10], "sample": place % 10, "label": DIGITS[(label + 1) % 10]}
             assert server.client.post(f"{server.address}/feedback", json=truth).status_code == 201
         server.post("/predict", b"no image", {"Content-Type": "image/png"})
-    dark = judged(shelf, service=params().monitor.service.model_copy(update={"max_p99_ms": 0.001}))  # type: ignore[union-attr]
+    dark = judged(shelf, service=service(0.001))
     assert {"inputs", "quality", "latency"} <= set(dark.firing)
     assert "errors" not in dark.firing, "a client's mistake is no failure of the server"
     assert dark.raised == dark.firing

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.places import REPOSITORY
-from tests.serving.running import Running, running
+from tests.serving.running import PATIENCE, Running, running
 from tests.serving.test_tasks import promote_rows, promote_texts
 from tests.shelf import Shelf, copy_of
 
@@ -33,6 +33,8 @@ def ask_everything(server: Running, folder: Path, examples: int = EXAMPLES) -> i
         f"{server.address}/openapi.json",
         f"--max-examples={examples}",
         "--seed=7",
+        "--suppress-health-check=too_slow",
+        f"--request-timeout={PATIENCE}",
         "--no-color",
         "--continue-on-failure",
     ]

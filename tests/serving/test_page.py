@@ -11,17 +11,19 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from components.api_keys import make_key
 from components.predictions import feedback_columns, feedback_folder, read
 from tests.package_factory import DIGITS, digits
-from tests.serving.running import Running, running, wait_for
+from tests.serving.running import PATIENCE, Running, running, wait_for
 from tests.serving.test_server import png
 from tests.serving.test_tasks import promote_rows, promote_texts
 from tests.shelf import NAME, Shelf, copy_of
 from tests.text_package import SENTENCES
 
 PHONE = {"width": 360, "height": 740}
+MILLISECONDS = 1000 * PATIENCE
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None and "CI" not in os.environ, reason="no Chromium here: install it (apt-get install chromium)"
 )
+expect.set_options(timeout=MILLISECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +31,7 @@ def browser() -> Iterator[Browser]:
     assert CHROMIUM, "there is no Chromium here"
     flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
     with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=flags, timeout=MILLISECONDS)
         yield found
         found.close()
 
@@ -38,6 +40,7 @@ def browser() -> Iterator[Browser]:
 def page(browser: Browser) -> Iterator[Page]:
     """A page of a phone's width, which fails the test where a script does, or asks another address."""
     page = browser.new_page(viewport=PHONE)  # type: ignore[arg-type]
+    page.set_default_timeout(MILLISECONDS)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))
     page.on("console", lambda message: faults.append(message.text) if "Security Policy" in message.text else None)
@@ -67,7 +70,7 @@ def test_an_image_is_answered_explained_and_corrected(server: Running, shared_sh
     shown(page, "image")
     page.select_option("#truth", DIGITS[3])
     page.get_by_role("button", name="Send the correction").click()
-    expect(page.locator("#thanks")).to_contain_text("it is kept for the answer of version 1", timeout=10_000)
+    expect(page.locator("#thanks")).to_contain_text("it is kept for the answer of version 1")
     kept = read(feedback_folder(shared_shelf.settings, NAME), feedback_columns())
     assert DIGITS[3] in kept["label"].to_pylist()
     page.get_by_text("Model card").click()
@@ -138,7 +141,8 @@ def test_a_server_with_keys_asks_for_one(shelf: Shelf, tmp_path: Path, page: Pag
         page.goto(server.address)
         wait_for(page.locator("#key").is_visible, "the field for the key")
         page.locator("#key-value").fill("wrong")
-        page.get_by_role("button", name="Use it").click()
+        with page.expect_response("**/card"):  # an answer to it that came late would be shown in place of the next one
+            page.get_by_role("button", name="Use it").click()
         expect(page.get_by_role("alert")).to_contain_text("who has a key")
         page.locator("#key-value").fill(key)
         page.get_by_role("button", name="Use it").click()

@@ -15,7 +15,7 @@ from PIL import Image
 
 from components.contracts import ClassTarget, ImageInputs
 from tests.package_factory import DIGITS, SIDE, digits, fitted
-from tests.serving.running import Running
+from tests.serving.running import PATIENCE, Running
 from tests.shelf import Shelf, answers
 
 BOUNDARY = b"frontier"
@@ -256,20 +256,20 @@ def test_body_too_large_is_refused_though_it_says_nothing_of_its_length(server: 
 
 
 def test_body_that_is_declared_far_too_large_is_refused_unread(server: Running) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 5) as client:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
         client.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: 999999999999\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
 def test_lying_content_length_is_refused_by_the_protocol(server: Running) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), 5) as client:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as client:
         client.sendall(b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n")
         assert client.recv(100).startswith(b"HTTP/1.1 400 ")
 
 
 def test_slow_and_vanished_clients_keep_nobody_waiting(server: Running) -> None:
     head = b"POST /predict HTTP/1.1\r\nHost: a\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n"
-    slow = [socket.create_connection(("127.0.0.1", server.port), 5) for _ in range(60)]
+    slow = [socket.create_connection(("127.0.0.1", server.port), PATIENCE) for _ in range(60)]
     for client in slow:
         client.sendall(head + b"some")
     for client in slow[:30]:
@@ -327,7 +327,7 @@ def test_start_page_asks_nothing_of_other_machines(server: Running) -> None:
 
 def test_a_body_that_never_comes_keeps_nobody_from_an_explanation(server: Running) -> None:
     body = json.dumps({"inputs": SAMPLE.tolist()}).encode()
-    with socket.create_connection(("127.0.0.1", server.port)) as slow:
+    with socket.create_connection(("127.0.0.1", server.port), PATIENCE) as slow:
         slow.sendall(
             b"POST /explain HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900\r\n\r\n{"
         )
