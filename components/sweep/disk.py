@@ -6,7 +6,7 @@ from pathlib import Path
 
 from components.sweep.record import Trial, best
 from components.sweep.trials import Trials
-from components.train.run import RESUME
+from components.train.state import RESUME
 
 
 class Quota:

@@ -29,8 +29,9 @@ from components.train.allocator import keep_freed_memory
 from components.train.history import History
 from components.train.learner import Learner
 from components.train.optimizers import build_optimizer
-from components.train.run import RESUME, fit, quiet
+from components.train.run import fit, quiet
 from components.train.schedules import Schedule
+from components.train.state import RESUME
 
 GRAPH = "graph.onnx"
 GIVEN = "given.json"

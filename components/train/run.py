@@ -35,10 +35,9 @@ from components.train.learner import Learner
 from components.train.machine import check_machine
 from components.train.progress import progress_callback
 from components.train.sharding import FullySharded
+from components.train.state import BEST, RESUME
 from components.train.stopping import Stopping
 from components.train.tracking import Tracking, is_first_process
-
-BEST, RESUME = "best.safetensors", "resume.safetensors"
 
 
 def run(params: Params, settings: Settings) -> None:

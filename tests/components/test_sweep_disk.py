@@ -6,7 +6,7 @@ from typing import Any
 
 from components.sweep.disk import Quota
 from components.sweep.record import Trial
-from components.train.run import RESUME
+from components.train.state import RESUME
 from tests.components.sweep_functions import row
 
 BEST = "best.safetensors"

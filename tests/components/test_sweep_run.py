@@ -320,7 +320,10 @@ def two_nodes(root: Path) -> Iterator[tuple[str, Any]]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def test_a_worker_of_a_sweep_has_started_before_it_imports_what_is_heavy() -> None:
-    """Else trials that are shorter than that run one at a time, however many processors there are."""
-    program = "import sys, components.sweep.job; sys.exit(any(name in sys.modules for name in ('torch', 'optuna')))"
+@pytest.mark.parametrize(
+    ("module", "heavy"), [("job", ("torch", "optuna")), ("search", ("torch", "pytorch_lightning", "sklearn"))]
+)
+def test_what_is_heavy_is_imported_by_trials_alone(module: str, heavy: tuple[str, ...]) -> None:
+    """Else trials that are shorter than that run one at a time, and every sweep begins some seconds later."""
+    program = f"import sys, components.sweep.{module}; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -19,8 +19,9 @@ from safetensors.numpy import load, load_file
 from torch import nn
 from transformers import ViTConfig, ViTForImageClassification
 
-from components.train.run import RESUME, network_weights
+from components.train.run import network_weights
 from components.train.sharding import blocks
+from components.train.state import RESUME
 from flows.ports import free_port
 from tests.components.nets_samples import NETWORKS, network
 from tests.components.trainings import PATIENCE, SMALL_CNN, UNCHANGED, make_workspace, train_here

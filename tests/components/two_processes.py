@@ -23,8 +23,9 @@ from components.nets import build_preprocess
 from components.params.sections import RegularisationParams
 from components.train.learner import Learner
 from components.train.losses import penalty
-from components.train.run import BEST, RESUME, network_weights
+from components.train.run import network_weights
 from components.train.sharding import blocks, shard, whole
+from components.train.state import BEST, RESUME
 from tests.components.nets_samples import NETWORKS, network, raw_samples, without_dropout
 from tests.components.trainings import Killed, train_here
 
