@@ -3,7 +3,7 @@
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from components.compress.channel_pruning import prune_iteratively
-from components.compress.distillation import Distilled
 from components.compress.half_weights import halve_weights
 from components.compress.int8 import StaticQuantizer, quantize_dynamically
-from components.compress.low_rank import factorise
-from components.compress.magnitude_pruning import prune_magnitudes
 from components.compress.making import GRAPH, NETWORK, PLAIN, Made, Shelf
 from components.compress.networks import kept_params, load_network, save_network, with_network
-from components.compress.rounding import start_rounding, stop_rounding
 from components.compress.sensitivity import scan
 from components.compress.students import shrunk
-from components.compress.training import train_network
 from components.contracts import PREPARED, TRAINED, LabelledArrays, Preprocessing, Target, ValueTarget
 from components.errors import CompressionError, TrainingDiverged
 from components.export import ServedNetwork, export_onnx, torch_answers
@@ -32,23 +26,17 @@ from components.inference import answers, open_graph
 from components.nets import Network, build_network, build_preprocess
 from components.params import Params
 from components.params.sections import (
-    FP32,
     GRAPH_TECHNIQUES,
-    ChannelPruningParams,
     DistillationParams,
     DynamicInt8Params,
     HalfWeightsParams,
-    LowRankParams,
-    MagnitudePruningParams,
     NetworkParams,
-    QuantizationAwareParams,
     SameStudent,
     ShrunkStudent,
     StaticInt8Params,
     TechniqueParams,
 )
 from components.sampling import golden_picks
-from components.train.learner import Learner
 
 PARITY_SAMPLES = 1000
 """The first of the validation split; parity is looked at on these and on the golden batch."""
@@ -94,8 +82,9 @@ class Techniques:
         try:
             if isinstance(technique, GRAPH_TECHNIQUES):
                 return self._change_graph(technique, self.shelf.graph(technique.of), folder)
-            network, architecture = self._change_network(name, technique)
-            return self._export(network, architecture, folder)
+            from components.compress.retraining import change_network
+
+            return self._export(*change_network(self, name, technique), folder)
         except (CompressionError, OSError):
             raise
         except TrainingDiverged as error:
@@ -110,28 +99,6 @@ class Techniques:
         """The network of a variant that has one, and params.yaml with what that was before its layers were changed."""
         place = self.shelf.place(name) / NETWORK
         return load_network(place, self.params, self.fitted), kept_params(place, self.params)
-
-    def _change_network(self, name: str, technique: TechniqueParams) -> tuple[Network, NetworkParams]:
-        network, params = self.network(technique.of)
-        state = self.shelf.state(name)
-        match technique:
-            case MagnitudePruningParams():
-                network = prune_magnitudes(network, technique, params, self.fitted, state)
-            case ChannelPruningParams():
-                network = prune_iteratively(network, technique, params, self.fitted, state, self.example())
-            case LowRankParams():
-                factorise(network, technique.energy)
-                network = train_network(params, technique, self.fitted, state, partial(Learner, network=network))
-            case QuantizationAwareParams():
-                start_rounding(network)
-                network = train_network(params, technique, self.fitted, state, partial(Learner, network=network))
-                stop_rounding(network)
-            case DistillationParams():
-                student, params = self.student(name, technique, network, params)
-                teacher = self.network(FP32)[0]
-                build = partial(Distilled, student=student, teacher=teacher, technique=technique)
-                network = train_network(params, technique, self.fitted, state, build)
-        return network, params.train.network
 
     def student(
         self, name: str, technique: DistillationParams, network: Network, params: Params
