@@ -213,4 +213,6 @@ def _lists(rows: NDArray[np.float32]) -> "pa.Array":
 
 def answered(request_id: str, began: float, answers: Answers, sent: Sent | None) -> Answered:
     """A request whose answer is sent now; ``began`` on the clock of time.perf_counter()."""
+    if sent and not answers.served.decoder.has_originals:  # its arrays are kept, and the body would take their room
+        sent = sent._replace(body=b"")
     return Answered(request_id, time.time(), time.perf_counter() - began, *answers, sent)

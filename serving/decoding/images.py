@@ -40,6 +40,7 @@ class ImageDecoder:
     takes = 'an image file (as the body, or as a file of a form), JSON {"inputs": […]} with its pixels, or .npy'
     types = "an image type such as image/png, application/json, application/x-npy, or multipart/form-data"
     forms = True
+    has_originals = False
 
     def __init__(self, inputs: ImageInputs) -> None:
         self.inputs = inputs

@@ -1,5 +1,6 @@
 """The prediction log and the corrections, on a real server."""
 
+import io
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from components.package.model import REFERENCE
 from components.package.reference import DriftReference
@@ -108,6 +110,18 @@ def written(shelf: Shelf) -> list[float]:
 
 
 @pytest.mark.slow
+def test_a_large_picture_takes_no_more_room_in_the_log_than_its_pixels(shelf: Shelf, tmp_path: Path) -> None:
+    """The log takes 64 MiB at once, and has room for far more than these."""
+    shelf.promote(shelf.publish(0.0))
+    file = io.BytesIO()
+    Image.fromarray(SAMPLES[0, :, :, 0]).save(file, "PNG")
+    picture = file.getvalue() + bytes(7 * 2**20)  # as a camera's thumbnails and notes are, behind the picture
+    with running(shelf.settings, tmp_path, log_inputs=True) as server, ThreadPoolExecutor(4) as clients:
+        asked = clients.map(lambda _: server.post("/predict", picture, {"Content-Type": "image/png"}), range(32))
+        assert {answer.status_code for answer in asked} == {200}
+    assert logged(shelf)["input"].to_pylist() == [SAMPLES[0].tobytes()] * 32
+
+
 def test_a_killed_worker_loses_at_most_the_last_two_seconds(shelf: Shelf, tmp_path: Path) -> None:
     shelf.promote(shelf.publish(0.0))
     with running(shelf.settings, tmp_path) as server:
