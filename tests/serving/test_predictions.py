@@ -1,11 +1,14 @@
 """The prediction log and the corrections, on a real server."""
 
+import errno
 import io
 import json
 import os
 import re
 import signal
 import time
+import tracemalloc
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -14,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -22,14 +26,18 @@ from components.package.reference import DriftReference
 from components.predictions import (
     feedback_columns,
     feedback_folder,
+    new_request_id,
     prediction_columns,
     predictions_folder,
     read,
 )
-from components.rolling import files_of
+from components.rolling import RollingParquet, files_of
 from components.tasks.summaries import summarise
 from serving.errors import RequestError
 from serving.feedback import read_correction
+from serving.metrics import Metrics
+from serving.model import Answers, Inferred, load_model
+from serving.predictions import MAX_BYTES, SAMPLES_AT_ONCE, PredictionLog, answered
 from tests.package_factory import digits, fitted
 from tests.row_package import row_target
 from tests.serving.running import Running, running, wait_for
@@ -171,6 +179,50 @@ def test_a_correction_of_an_answer_that_waits_to_be_written_waits_with_it(shelf:
         wait_for(lambda: failures(server) >= 4, "it was looked for in vain")
         in_the_way.unlink()
         assert told.result() == (201, {"request_id": "mine", "sample": 0, "version": version})
+
+
+class FullDisk:
+    """Takes nothing, and tells how many samples it was asked to take."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def write(self, block: pa.Table, now: datetime) -> None:
+        self.asked.append(len(block))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_small_requests_that_wait_for_a_disk_take_little_memory_and_little_time(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.publish(0.0)
+    disk = FullDisk()
+    log = PredictionLog(disk, Metrics())  # type: ignore[arg-type]
+    model = load_model(shelf.package(0.0), 1, shelf.settings.public_keys, max_batch=2)
+    tracemalloc.start()
+    for _ in range(60_000):
+        inputs = np.frombuffer(SAMPLES[0].tobytes(), np.uint8).reshape(1, 8, 8, 1)
+        inferred = Inferred(np.zeros((1, 10), np.float32), np.zeros((1, 64), np.float32))
+        log.add(answered(new_request_id(), time.perf_counter(), Answers(model, inputs, inferred), None))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < MAX_BYTES
+    log._write()
+    assert disk.asked == [SAMPLES_AT_ONCE], "not all that waits, at each attempt"
+
+
+def test_what_waits_is_written_whole_and_in_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.predictions.SAMPLES_AT_ONCE", 7)
+    shelf.publish(0.0)
+    log = PredictionLog(RollingParquet(predictions_folder(shelf.settings, NAME), None), Metrics())
+    model = load_model(shelf.package(0.0), 1, shelf.settings.public_keys, max_batch=2)
+    for number, size in enumerate((1, 3, 3, 1, 5, 4, 1)):
+        inputs = SAMPLES[:size]
+        log.add(answered(f"request-{number}", time.perf_counter(), Answers(model, inputs, model.infer(inputs)), None))
+    log._write()
+    rows = logged(shelf).sort_by([("request_id", "ascending"), ("sample", "ascending")]).to_pydict()
+    sizes = Counter(rows["request_id"])
+    assert [sizes[f"request-{number}"] for number in range(7)] == [1, 3, 3, 1, 5, 4, 1]
+    files = sorted(predictions_folder(shelf.settings, NAME).rglob("*.parquet"))
+    assert [pq.read_metadata(file).num_rows for file in files] == [7, 6, 5]
 
 
 def test_a_correction_is_kept_beside_the_answer_that_it_corrects(shelf: Shelf, tmp_path: Path) -> None:
