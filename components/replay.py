@@ -199,9 +199,7 @@ class Candidate:
         self._known.add(version)
 
 
-def _recorded(
-    folder: Path, packages: Sequence[str], since: datetime, until: datetime
-) -> Iterator["pa.Table"]:
+def _recorded(folder: Path, packages: Sequence[str], since: datetime, until: datetime) -> Iterator["pa.Table"]:
     """Rows with an input, of one version each, that was answered by one of these packages.
 
     Another registry that the home folder has served numbers its versions alike; a row of an older release says none.
