@@ -139,6 +139,23 @@ def test_what_came_of_an_earlier_image_hides_no_later_refusal(server: Running, p
     expect(page.locator("#answer")).to_be_hidden()
 
 
+def test_a_page_of_another_site_is_answered_nothing(server: Running, browser: Browser) -> None:
+    """A form needs no permission of the server's; the browser says from where it is sent."""
+    page = browser.new_page()
+    page.goto(f"http://localhost:{server.port}/livez")  # another site than 127.0.0.1
+    page.evaluate(
+        """async ([address, pixels]) => {
+          const form = new FormData();
+          form.append("image", new Blob([new Uint8Array(pixels)], { type: "image/png" }), "a.png");
+          await fetch(`${address}/predict`, { method: "POST", mode: "no-cors", body: form }).catch(() => null);
+        }""",
+        [server.address, list(png(digits().inputs[7]))],
+    )
+    page.close()
+    refused = 'requests_total{route="/predict",status="403"} 1.0'
+    wait_for(lambda: refused in server.get("/metrics").text, "the refusal", seconds=5)
+
+
 @pytest.mark.slow
 def test_a_text_is_asked_with_the_keyboard_alone(empty_registry: Path, tmp_path: Path, page: Page) -> None:
     shelf = copy_of(empty_registry, tmp_path)
