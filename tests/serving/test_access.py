@@ -198,6 +198,18 @@ def test_without_keys_no_page_of_another_site_is_answered(shelf: Shelf, tmp_path
         assert server.post("/predict", body, by_name | bearer(key)).status_code == 200, "no page of theirs has it"
 
 
+def test_why_nothing_answers_is_for_who_has_an_admins_key(shelf: Shelf, tmp_path: Path) -> None:
+    """The sentence names folders of the server."""
+    version = shelf.promote(shelf.publish(0.0))
+    (shelf.stored(version) / "card.md").write_text("another card")
+    admin = make_key(shelf.settings.key_folder, "prometheus", "admin")
+    with running(shelf.settings, tmp_path) as server:
+        ready = server.get("/readyz")
+        assert (ready.status_code, "card.md" in ready.text) == (503, False)
+        assert "GET /model" in ready.text
+        assert "card.md" in server.get("/model", headers=bearer(admin)).json()["following"]["error"]
+
+
 def test_what_is_before_the_server_may_call_it_as_it_likes(shelf: Shelf, tmp_path: Path) -> None:
     shelf.promote(shelf.publish(0.0))
     body, headers = ONE
