@@ -161,8 +161,11 @@ class PredictionLog:
             log.exception("What was answered cannot be logged, and is left out.")
             self._metrics.unlogged(sum(len(each.inputs) for each in waiting))
             return True
-        for model, table in tables:
-            self._measure(model, table)
+        try:
+            for model, table in tables:
+                self._measure(model, table)
+        except Exception:  # what is on disk is not to be written again
+            log.exception("What was logged cannot be told to the metrics.")
         return True
 
     def _measure(self, model: ServedModel, table: "pa.Table") -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -207,6 +207,23 @@ def test_small_requests_that_wait_for_a_disk_take_little_memory_and_little_time(
     assert held < MAX_BYTES
     log._write()
     assert disk.asked == [SAMPLES_AT_ONCE], "not all that waits, at each attempt"
+
+
+class NoMeasures(Metrics):
+    """Cannot be told of what was logged."""
+
+    def logged(self, *_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_what_cannot_be_measured_is_not_written_twice(shelf: Shelf) -> None:
+    shelf.publish(0.0)
+    log = PredictionLog(RollingParquet(predictions_folder(shelf.settings, NAME), None), NoMeasures())
+    model = load_model(shelf.package(0.0), 1, shelf.settings.public_keys, max_batch=2)
+    log.add(answered("once", time.perf_counter(), Answers(model, SAMPLES[:1], model.infer(SAMPLES[:1])), None))
+    for _ in range(2):
+        log._write()
+    assert logged(shelf)["request_id"].to_pylist() == ["once"]
 
 
 def test_what_waits_is_written_whole_and_in_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
