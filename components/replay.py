@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -118,7 +118,7 @@ def replay(
         candidate = Candidate.fetched(Registry(settings, name), version, Path(folder))
         truths = _truths(settings, name)
         tally = Tally()
-        for recorded in _recorded(predictions_folder(settings, name), since, until):
+        for recorded in _recorded(predictions_folder(settings, name), candidate.packages, since, until):
             _compare(candidate, recorded, truths, tally)
             walked(recorded.num_rows)
     if not tally.answered_by:
@@ -148,6 +148,11 @@ class Candidate:
         """Fetches and verifies a version."""
         registry.download(version, scratch / "candidate")
         return cls(registry, ModelPackage.read(scratch / "candidate"), scratch)
+
+    @property
+    def packages(self) -> tuple[str, ...]:
+        """Digests of the packages of its registry."""
+        return tuple(version.digest for version in self._registry.versions())
 
     @property
     def is_classes(self) -> bool:
@@ -194,12 +199,17 @@ class Candidate:
         self._known.add(version)
 
 
-def _recorded(folder: Path, since: datetime, until: datetime) -> Iterator["pa.Table"]:
-    """Rows with an input, of one version each."""
+def _recorded(folder: Path, packages: Sequence[str], since: datetime, until: datetime) -> Iterator["pa.Table"]:
+    """Rows with an input, of one version each, that was answered by one of these packages.
+
+    Another registry that the home folder has served numbers its versions alike; a row of an older release says none.
+    """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
+    ours = pa.array([None, *packages], pa.string())
     for block in blocks(folder, prediction_columns(), since, until):
-        rows = block.filter(pc.is_valid(block["input"]))
+        rows = block.filter(pc.and_(pc.is_valid(block["input"]), pc.is_in(block["package"], ours)))
         for version in pc.unique(rows["version"]).to_pylist():
             yield rows.filter(pc.equal(rows["version"], version))
 

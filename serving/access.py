@@ -6,6 +6,8 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_address
 from pathlib import Path
 
 from starlette.requests import Request
@@ -18,6 +20,11 @@ from serving.quota import Quotas
 READ_SECONDS = 1.0
 BURST_SECONDS = 2.0
 """A key that was silent for so long may ask so much at once."""
+
+NEXT_STEP = (
+    "Make a key (`tunesmith keys add <name>`), or say with TUNESMITH_KEYS_REQUIRED=false that something before the"
+    " server knows who asks."
+)
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -62,10 +69,11 @@ class Access:
         quotas: folder in which the requests of a day are counted.
         workers: of the server.
         required: whether nobody may ask while there is no folder of keys at all.
+        guarded: whether something before the server asks who it is, where no key is required.
     """
 
-    def __init__(self, folder: Path, quotas: Path, workers: int, *, required: bool) -> None:
-        self._quotas = Quotas(quotas)
+    def __init__(self, folder: Path, quotas: Path, workers: int, *, required: bool, guarded: bool) -> None:
+        self._quotas, self._guarded = Quotas(quotas), guarded
         self._folder, self._workers, self._required = folder, workers, required
         self._keys: dict[str, ApiKey] = {}
         self._faults: list[str] = []
@@ -123,9 +131,12 @@ class Access:
             role: that it needs; an admin may ask everything.
 
         Raises:
-            RequestError: no key (401), a wrong one (401), one that may not (403), or one that asks too often (429).
+            RequestError: no key (401), a wrong one (401), one that may not (403), or one that asks too often (429); a
+                page of another site, where no key is required (403).
         """
         if not self._required:
+            if not self._guarded:
+                _refuse_other_sites(request)
             return
         key = self._keys.get(digest(_given(request)))
         if key is None:
@@ -159,6 +170,32 @@ class Access:
         if bucket is None or bucket.rate != rate:
             bucket = self._buckets[key.sha256] = Bucket.full(rate)
         return bucket
+
+
+def _refuse_other_sites(request: Request) -> None:
+    """Refuses what a browser of this machine asks for a page from elsewhere, which nobody here has meant to let in.
+
+    Such a page says so itself (Fetch Metadata), unless its own name was turned into an address of this machine's.
+
+    Raises:
+        RequestError: it is such a request (403).
+    """
+    headers = request.headers
+    if headers.get("sec-fetch-site") == "cross-site" and request.method == "POST":
+        raise RequestError(403, f"A page of another site asks, and no key is wanted here. {NEXT_STEP}")
+    if _is_public_name(headers.get("host", "")):
+        raise RequestError(403, f"This server answers to no public name while no key is wanted. {NEXT_STEP}")
+
+
+@lru_cache(maxsize=64)
+def _is_public_name(host: str) -> bool:
+    """Whether a Host is a name that somebody elsewhere can give to any address: neither an address nor one of here."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        ip_address(name)
+    except ValueError:
+        return "." in name.rstrip(".") and not name.rstrip(".").lower().endswith(".localhost")
+    return False
 
 
 def _too_often(key: ApiKey, often: str, wait: float) -> RequestError:

@@ -30,50 +30,56 @@ class BodyReader:
         self._held = 0
 
     @contextlib.asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
+    async def read(self, request: Request, most: int | None = None) -> AsyncIterator[bytes]:
         """The whole body, counted while it arrives: neither Content-Length nor its absence is believed.
 
         Its bytes count as held until the block ends.
+
+        Args:
+            request: whose body nobody has read yet.
+            most: bytes that it may have, where that is less than every body may.
 
         Raises:
             RequestError: too large, too slow, or empty; too many bodies at once.
         """
         chunks: list[bytes] = []
         try:
-            await self._collect_in_time(request, chunks)
+            await self._collect_in_time(request, chunks, min(most or self._max_bytes, self._max_bytes))
             if not chunks:
                 raise RequestError(400, "The body is empty; GET / says what may be sent.")
-            yield b"".join(chunks)
+            chunks[:] = [b"".join(chunks)]  # or the pieces would be held beside the whole
+            yield chunks[0]
         finally:
             self._held -= sum(map(len, chunks))
 
-    async def _collect_in_time(self, request: Request, chunks: list[bytes]) -> None:
+    async def _collect_in_time(self, request: Request, chunks: list[bytes], most: int) -> None:
         try:
             async with asyncio.timeout(DEADLINE_SECONDS):
-                await self._collect(request, chunks)
+                await self._collect(request, chunks, most)
         except TimeoutError:
             sentence = f"The body did not arrive within {DEADLINE_SECONDS:.0f} seconds."
             raise RequestError(408, sentence, {"Connection": "close"}) from None
 
-    async def _collect(self, request: Request, chunks: list[bytes]) -> None:
+    async def _collect(self, request: Request, chunks: list[bytes], most: int) -> None:
         declared = request.headers.get("content-length", "0")
-        if int(declared) > LINGER * self._max_bytes:  # h11 lets only digits through
-            raise self._too_large()
+        if int(declared) > LINGER * most:  # the parser of HTTP lets only digits through
+            raise self._too_large(most)
         size = 0
         async for chunk in request.stream():
             size += len(chunk)
-            if size > LINGER * self._max_bytes:
+            if size > LINGER * most:
                 break
-            if size <= self._max_bytes and chunk:
+            if size <= most and chunk:
                 if self._held + len(chunk) > BODIES_AT_ONCE * self._max_bytes:
                     raise Overloaded("Too many large bodies arrive at once; ask again in a second.")
                 self._held += len(chunk)
                 chunks.append(chunk)
-        if size > self._max_bytes:
-            raise self._too_large()
+        if size > most:
+            raise self._too_large(most)
 
-    def _too_large(self) -> RequestError:
-        sentence = f"The body is larger than {self._max_bytes} bytes (TUNESMITH_MAX_BODY_BYTES)."
+    def _too_large(self, most: int) -> RequestError:
+        which = " (TUNESMITH_MAX_BODY_BYTES)" if most == self._max_bytes else ""
+        sentence = f"The body is larger than {most} bytes{which}."
         return RequestError(413, sentence, {"Connection": "close"})
 
 
@@ -102,6 +108,9 @@ async def multipart_files(body: bytes, request: Request, max_files: int) -> list
         form = await parser.parse()
     except MultiPartException as error:
         raise RequestError(400, f"The multipart form cannot be read: {error.message}") from None
+    except UnicodeError:  # Starlette takes the codec that the client names, and expects what most of them raise
+        sentence = "The multipart form cannot be read: a name in it is not of the charset that its Content-Type names."
+        raise RequestError(400, sentence) from None
     files = [await value.read() for _, value in form.multi_items() if isinstance(value, UploadFile)]
     if not files:
         raise RequestError(400, "The form holds no file: send the image as a file, e.g. curl -F image=@shoe.png …")

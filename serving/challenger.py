@@ -9,8 +9,8 @@ from serving.registry import CHALLENGER, Holder
 from serving.versions import Versions
 
 REJECTED_SECONDS = 300.0
-PATIENCE_SECONDS = 5.0
-"""So long its last requests are waited for when it is no challenger any more."""
+PATIENCE_SECONDS = 25.0
+"""So long its last requests are waited for when it is no challenger any more: an explanation may take twenty."""
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -33,6 +33,7 @@ class Challenger:
     def __init__(self, versions: Versions, shadow_share: float) -> None:
         self._versions, self._shadow_share = versions, shadow_share
         self._again = 0.0
+        self._champion: int | None = None
         self.model: ServedModel | None = None
         self.holder: Holder | None = None
         self.fault: str | None = None
@@ -46,7 +47,8 @@ class Challenger:
     def look(self, champion: int | None) -> None:
         """Asks for the challenger once, and takes it if it is another one. Never raises: see ``fault``.
 
-        When this returns, no request is answered any more by a version that is no challenger now.
+        When this returns, no request is answered any more by a version that is no challenger now; nor, where the
+        registry cannot say which that is, by one of before the champion moved: every move of it ends the canary.
 
         Args:
             champion: version that answers.
@@ -59,6 +61,9 @@ class Challenger:
         except Exception as error:  # the thread must live
             log.exception("Looking for the challenger failed for a reason that nobody foresaw.")
             self.fault = f"{type(error).__name__}: {error}"
+        if self.fault and self.model and champion != self._champion:
+            self._drop()
+        self._champion = champion
         if self.fault not in (before, None):
             log.warning("%s", self.fault)
 
@@ -72,9 +77,10 @@ class Challenger:
             self._drop()
             self.holder, self._again = holder, time.monotonic() + REJECTED_SECONDS
             self.model = self._versions.load(holder)
-            self.fault = None
             log.info("Version %s is the challenger of this worker.", holder.version)
         self.holder = holder
+        if self.model:
+            self.fault = None
 
     def _drop(self) -> None:
         before, self.model, self.holder = self.model, None, None

@@ -43,8 +43,9 @@ class Server:
 
     def hardened(self, settings: Settings) -> Settings:
         """The settings; nobody is let in without a key where only BentoML knows which address is bound."""
-        required = self.by_bentoml if settings.keys_required is None else settings.keys_required
-        return settings.model_copy(update={"keys_required": required or settings.keys_are_required})
+        if self.by_bentoml and settings.keys_required is None:
+            return settings.model_copy(update={"keys_required": True})
+        return settings
 
 
 def model_to_follow(settings: Settings, named: str | None = None) -> str:

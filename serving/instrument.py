@@ -47,6 +47,9 @@ class Instrumented:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
+        if scope["type"] != "http":  # a WebSocket: no route takes one, and it is no request
+            await self.app(scope, receive, send)
+            return
         started = time.perf_counter()
         status, version = 0, None
         name = _request_id(scope)

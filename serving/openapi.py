@@ -26,7 +26,7 @@ SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 REFUSALS = {
     "400": "The body is empty, or cannot be read.",
     "401": "A key is needed, and none or a wrong one was sent.",
-    "403": "The key may not ask this.",
+    "403": "The key may not ask this; where none is wanted, a page of another site may not.",
     "404": "Nothing of the kind is here.",
     "408": "The body did not arrive in time.",
     "413": "The body is too large.",

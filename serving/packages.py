@@ -73,7 +73,7 @@ class Packages:
             OSError: the disk is full.
         """
         place = self.place(digest)
-        if not self._is_whole(place, digest):
+        if not self.has(digest):
             self._make_room()
             with tempfile.TemporaryDirectory(dir=self.folder, prefix=f"version-{holder.version}-") as name:
                 fresh = Path(name) / "package"
@@ -84,7 +84,9 @@ class Packages:
                 fresh.rename(place)
         return place
 
-    def _is_whole(self, place: Path, digest: str) -> bool:
+    def has(self, digest: str) -> bool:
+        """Whether a package is here, and as it should be; if it is not, it is to be obtained."""
+        place = self.place(digest)
         try:
             return place.exists() and verify(place, self.trusted) == digest
         except PackageError as error:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 WRITE_SECONDS = 1.0
 MAX_BYTES = 64 * 2**20
 """Requests of so many bytes wait at most, while the disk takes none; what comes then is not logged, and counted."""
+OVERHEAD_BYTES = 2048
+"""Of a request beside its arrays' numbers: small ones are made of little else."""
+SAMPLES_AT_ONCE = 8192
+"""Of these a file is made: what waits for a full disk is made anew at each attempt, and that takes from the answers."""
 
 log = logging.getLogger("tunesmith.serving")
 
@@ -73,7 +77,7 @@ class Answered:
     def bytes(self) -> int:
         """Of what it holds."""
         arrays = self.inputs.nbytes + self.inferred.answers.nbytes + self.inferred.features.nbytes
-        return arrays + (len(self.sent.body) if self.sent else 0)
+        return arrays + OVERHEAD_BYTES + (len(self.sent.body) if self.sent else 0)
 
     def originals(self) -> Sequence[str | None]:
         """Each sample as a person wrote it; None: its array says all, or inputs are not kept."""
@@ -126,24 +130,43 @@ class PredictionLog:
 
     def _write(self) -> None:
         """Writes what waits, and keeps it waiting where the disk does not take it. Never raises."""
-        waiting = [self._queue[place] for place in range(len(self._queue))]
-        if not waiting:
-            return
+        left = len(self._queue)
+        while left and self._is_done_with(waiting := self._oldest(left)):
+            left -= len(waiting)
+            for each in waiting:
+                self._queue.popleft()
+                self._written += each.bytes
+
+    def _oldest(self, most: int) -> list[Answered]:
+        """Of the requests that have waited longest, as many as are written at once; at least one."""
+        found = [self._queue[0]]
+        samples = len(found[0].inputs)
+        for place in range(1, most):
+            samples += len(self._queue[place].inputs)
+            if samples > SAMPLES_AT_ONCE:
+                break
+            found.append(self._queue[place])
+        return found
+
+    def _is_done_with(self, waiting: list[Answered]) -> bool:
+        """Whether requests were written, or can never be."""
         try:
             tables = [(model, _rows(model, group)) for model, group in _by_model(waiting)]
             self._files.write(_together(tables), datetime.now(UTC))
-            for model, table in tables:
-                self._measure(model, table)
         except OSError as error:
             log.warning("The prediction log cannot be written: %s. It is tried again.", error)
             self._metrics.log_failed()
-            return
+            return False
         except Exception:
             log.exception("What was answered cannot be logged, and is left out.")
             self._metrics.unlogged(sum(len(each.inputs) for each in waiting))
-        for each in waiting:
-            self._queue.popleft()
-            self._written += each.bytes
+            return True
+        try:
+            for model, table in tables:
+                self._measure(model, table)
+        except Exception:  # what is on disk is not to be written again
+            log.exception("What was logged cannot be told to the metrics.")
+        return True
 
     def _measure(self, model: ServedModel, table: "pa.Table") -> None:
         """Tells the metrics what the samples are like, and what was answered."""
@@ -213,4 +236,6 @@ def _lists(rows: NDArray[np.float32]) -> "pa.Array":
 
 def answered(request_id: str, began: float, answers: Answers, sent: Sent | None) -> Answered:
     """A request whose answer is sent now; ``began`` on the clock of time.perf_counter()."""
+    if sent and not answers.served.decoder.has_originals:  # its arrays are kept, and the body would take their room
+        sent = sent._replace(body=b"")
     return Answered(request_id, time.time(), time.perf_counter() - began, *answers, sent)

@@ -19,6 +19,8 @@ from serving.logs import begin_logging
 from serving.measures import join_measures
 from serving.worker import Worker
 
+NOT_SAID = "No version answers yet. The log says why, and so does GET /model, to an admin's key."
+
 keep_control_private()
 app = build_app()
 
@@ -93,8 +95,10 @@ class Tunesmith:
         """Whether a verified version answers.
 
         Raises:
-            HTTPException: 503 with the reason, where there is none.
+            HTTPException: 503 with the reason, where there is none; the reason may name folders, and everybody may ask.
         """
-        if app.worker.follower.model is None:
-            raise HTTPException(503, app.worker.follower.following.error or "The first version is being loaded.")
+        worker = app.worker
+        if worker.follower.model is None:
+            why = worker.follower.following.error or "The first version is being loaded."
+            raise HTTPException(503, NOT_SAID if worker.access.asks_for_keys else why)
         return True

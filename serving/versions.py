@@ -70,7 +70,7 @@ class Versions:
 
     def _is_tried(self, digest: str) -> bool:
         trial = self._trial(digest)
-        return trial is not None and trial.fault is None and self.packages.place(digest).exists()
+        return trial is not None and trial.fault is None and self.packages.has(digest)
 
     def _try(self, holder: Holder, digest: str, began: float) -> None:
         trial = self._trial(digest)

@@ -80,7 +80,11 @@ class Worker:
         self.tracing = Tracing(settings.traces, name) if settings.traces else NoTracing()
         self.explaining = asyncio.Lock()
         self.access = Access(
-            settings.key_folder, settings.home / "quotas", settings.workers, required=settings.keys_are_required
+            settings.key_folder,
+            settings.home / "quotas",
+            settings.workers,
+            required=settings.keys_are_required,
+            guarded=settings.keys_required is False,
         )
 
     async def start(self) -> None:

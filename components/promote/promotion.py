@@ -92,8 +92,8 @@ def rollback(settings: Settings, name: str, reason: str, tell: Callable[[str], N
     Returns once every known server serves it; where one cannot, the alias is back where it was.
 
     Raises:
-        PromotionRefused: the journal knows no champion before this one, its package does not verify, or a server does
-            not serve it.
+        PromotionRefused: the journal knows no champion before this one, it was removed, its package does not verify, or
+            a server does not serve it.
         RegistryError: as :func:`promote`.
     """
     registry = Registry(settings, name)
@@ -103,14 +103,25 @@ def rollback(settings: Settings, name: str, reason: str, tell: Callable[[str], N
         champion = registry.champion()
         if champion is None:
             raise PromotionRefused(f"'{name}' has no champion, so there is nothing to go back from.")
-        line = champions(mover.journal.events(registry))
-        if line[-1:] != [champion] or len(line) < 2:
-            raise PromotionRefused(
-                f"{mover.journal.path} does not say which version of '{name}' was champion before version {champion}. "
-                "Name the one that you want: 'tunesmith promote <version>'."
-            )
-        intent = Event.intent("rollback", registry, champion, line[-2], reason)
+        intent = Event.intent("rollback", registry, champion, _before(champion, mover.journal, registry), reason)
         return _result(intent, mover.move(intent))
+
+
+def _before(champion: int, journal: Journal, registry: Registry) -> int:
+    """The version that was champion before this one."""
+    line = champions(journal.events(registry))
+    if line[-1:] != [champion] or len(line) < 2:
+        raise PromotionRefused(
+            f"{journal.path} does not say which version of '{registry.name}' was champion before version {champion}. "
+            "Name the one that you want: 'tunesmith promote <version>'."
+        )
+    if line[-2] not in (known := [each.version for each in registry.versions()]):
+        raise PromotionRefused(
+            f"Version {line[-2]} of '{registry.name}' was champion before version {champion}, and is not in the "
+            f"registry any more, which has {', '.join(map(str, known))}. Name the one that you want: 'tunesmith "
+            "promote <version>'."
+        )
+    return line[-2]
 
 
 def history(settings: Settings, name: str) -> list[Event]:

@@ -58,11 +58,13 @@ class Decoder(Protocol):
         takes: what a sample may be sent as, in words.
         types: the Content-Types that are read, in words.
         forms: whether the files of a form are read.
+        has_originals: whether a sample as a person wrote it says more than its array.
     """
 
     takes: str
     types: str
     forms: bool
+    has_originals: bool
 
     def reading(self, kind: str, body: bytes, limits: Limits) -> Reading | None:
         """How a body of a Content-Type (in small letters, without parameters) is read; None: it is not."""

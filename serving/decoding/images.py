@@ -28,6 +28,8 @@ MAX_AXES_SHOWN = 8
 NOT_NUMBERS = "The inputs must be numbers, each pixel an integer from 0 to 255."
 INLINE_BYTES = 2**16
 """Pixels in smaller bodies are read at once; a picture never: a small file can hold very many."""
+OTHERS = 100
+"""Lists and objects that a large document may hold beside the pixels. They are counted sooner than they are made."""
 
 
 class ImageDecoder:
@@ -40,6 +42,7 @@ class ImageDecoder:
     takes = 'an image file (as the body, or as a file of a form), JSON {"inputs": […]} with its pixels, or .npy'
     types = "an image type such as image/png, application/json, application/x-npy, or multipart/form-data"
     forms = True
+    has_originals = False
 
     def __init__(self, inputs: ImageInputs) -> None:
         self.inputs = inputs
@@ -84,6 +87,12 @@ class Expected:
     def sample(self) -> tuple[int, int, int]:
         """Height, width, channels."""
         return self.inputs.height, self.inputs.width, self.inputs.channels
+
+    @property
+    def lists(self) -> int:
+        """Most lists that its JSON is made of."""
+        height, width, _ = self.sample
+        return 1 + self.limits.max_batch * (1 + height * (1 + width))
 
     @property
     def words(self) -> str:
@@ -138,9 +147,12 @@ def decode_json(body: bytes, expected: Expected) -> NDArray[np.uint8]:
     Raises:
         RequestError: malformed JSON (400), or JSON that is no such object (422).
     """
-    inputs = read_inputs(body, f"nested lists of pixels of shape {expected.words}")
+    wanted = f"nested lists of pixels of shape {expected.words}"
+    if len(body) > INLINE_BYTES and body.count(b"[") + body.count(b"{") > expected.lists + OTHERS:
+        raise RequestError(422, f'Send {{"inputs": […]}}, {wanted}; found more lists than that has.')
+    inputs = read_inputs(body, wanted)
     if type(inputs) is not list:
-        raise RequestError(422, f'Send {{"inputs": […]}}, nested lists of pixels of shape {expected.words}.')
+        raise RequestError(422, f'Send {{"inputs": […]}}, {wanted}.')
     return _pixels(_flatten(inputs, expected)).reshape(-1, *expected.sample)
 
 

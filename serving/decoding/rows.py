@@ -26,6 +26,7 @@ class RowDecoder:
     takes = 'JSON {"inputs": {"column": value, …}}'
     types = "application/json"
     forms = False
+    has_originals = True
 
     def __init__(self, inputs: RowInputs) -> None:
         self.inputs = inputs

@@ -24,6 +24,7 @@ class TextDecoder:
     takes = 'JSON {"inputs": "a text"}, or the text itself as text/plain'
     types = "application/json, or text/plain in UTF-8"
     forms = False
+    has_originals = True
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self.tokenizer = tokenizer

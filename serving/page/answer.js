@@ -20,16 +20,23 @@ export class Answer {
     found("correction").addEventListener("submit", (event) => this.correct(event));
   }
 
-  // Asks, and shows the answer, unless something else was asked meanwhile.
+  // Asks, and shows what came of it, unless something else was asked meanwhile. An answer to what was asked before is not
+  // to be explained or corrected beside another input.
   async show(body, type) {
     const asked = ++this.asked;
     const began = performance.now();
-    const answer = await ask("predict", body, type);
+    found("answer").inert = true;
+    const [answer, fault] = await ask("predict", body, type).then((told) => [told, null], (error) => [null, error]);
     if (asked !== this.asked) return;
-    const took = performance.now() - began;
+    this.fail(fault);
+    found("answer").inert = false;
+    found("answer").hidden = !answer;
+    found("nothing").hidden = Boolean(answer);
+    if (answer) this.tell(answer, body, type, performance.now() - began);
+  }
+
+  tell(answer, body, type, took) {
     Object.assign(this, { answer, body, type });
-    found("nothing").hidden = true;
-    found("answer").hidden = false;
     found("verdict").textContent = this.classes ? answer.label : `${Number(answer.value.toPrecision(6))}`;
     found("sure").textContent = this.classes ? percent(answer.confidence) : answer.name;
     found("origin").textContent = `Version ${answer.version}, ${took.toFixed(0)} ms, request ${answer.request_id}.`;
@@ -62,7 +69,9 @@ export class Answer {
     const truth = this.classes ? { label: this.truth.value } : { value: Number(this.truth.value) };
     const button = event.submitter ?? found("correction").querySelector("button");
     await this.busy(button, async () => {
+      const asked = this.asked;
       const kept = await ask("feedback", JSON.stringify({ request_id: this.answer.request_id, ...truth }), "application/json");
+      if (asked !== this.asked) return;
       found("thanks").textContent = `Thank you: it is kept for the answer of version ${kept.version}.`;
     });
   }

@@ -26,7 +26,7 @@ function show(card) {
   found("task").textContent = task[0].toUpperCase() + task.slice(1);
   found("about").textContent = `Version ${card.version}, served since ${new Date(card.since).toLocaleString()}.`;
   let answer;
-  const input = new INPUTS[card.inputs.kind](card.inputs, (body, type) => answer.show(body, type).then(() => fail(null), fail));
+  const input = new INPUTS[card.inputs.kind](card.inputs, (body, type) => answer.show(body, type));
   answer = new Answer(card, input, fail);
   found("input").append(input.element);
   found("card-text").replaceChildren(...rendered(card.card));

@@ -12,5 +12,5 @@ export function made(name, properties = {}, ...children) {
 export function bar(name, share, number) {
   const filled = made("i", { className: share < 0 ? "against" : "" });
   filled.style.width = `${Math.min(1, Math.abs(share)) * 100}%`;
-  return made("li", {}, made("bdi", { title: name }, name), made("span", { className: "bar" }, filled), made("span", {}, number));
+  return made("li", {}, made("bdi", {}, name), made("span", { className: "bar" }, filled), made("span", {}, number));
 }

@@ -38,6 +38,7 @@ export class ImageInput {
   drawing() {
     const dark = this.inputs.mean.reduce((sum, value) => sum + value, 0) / this.inputs.mean.length < 0.5;
     const paper = made("canvas", { className: "paper", width: SIDE, height: SIDE, tabIndex: 0, id: "paper" });
+    paper.setAttribute("role", "application"); // the arrow keys are its own
     paper.setAttribute("aria-label", "Paper: draw with the pointer, or with the arrow keys while the space bar is down");
     new Pen(paper, dark, () => paper.toBlob((blob) => this.show(blob)));
     const clear = made("button", { type: "button", className: "quiet", onclick: () => wipe(paper, dark) }, "Clear");

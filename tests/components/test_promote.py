@@ -171,6 +171,16 @@ def test_rollback_without_a_champion_is_refused(three: Settings) -> None:
         rollback(three, NAME, "to be sure")
 
 
+def test_a_rollback_to_a_version_that_was_removed_says_what_to_do(three: Settings) -> None:
+    promote(three, NAME, 1, None, "the first")
+    promote(three, NAME, 2, 1, "better")
+    promote(three, NAME, 3, 2, "better still")
+    Registry(three, NAME).client.delete_model_version(NAME, "2")
+    with pytest.raises(PromotionRefused, match=r"Version 2 .* before version 3, and is not .* has 3, 1\. Name the one"):
+        rollback(three, NAME, "worse")
+    assert Registry(three, NAME).champion() == 3
+
+
 def test_a_champion_that_came_by_another_way_can_be_gone_back_to_but_not_from(three: Settings) -> None:
     promote(three, NAME, 1, None, "first")
     Registry(three, NAME).set_alias(CHAMPION, 2)

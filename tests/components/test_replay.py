@@ -23,10 +23,11 @@ from tests.shelf import NAME, Shelf
 HOUR = timedelta(hours=1)
 
 
-def logged(settings: Settings, inputs: Any, said: list[dict[str, Any]]) -> None:
+def logged(settings: Settings, inputs: Any, said: list[dict[str, Any]], package: str | None = None) -> None:
     """Logs what version 1 has said to some inputs."""
+    known = {"sample": 0, "time": BEGAN, "version": 1, "package": package}
     rows = [
-        {"request_id": f"request-{place}", "sample": 0, "time": BEGAN, "version": 1, "input": each.tobytes(), **answer}
+        {"request_id": f"request-{place}", "input": each.tobytes(), **known, **answer}
         for place, (each, answer) in enumerate(zip(inputs, said, strict=True))
     ]
     table = pa.Table.from_pylist(rows, prediction_columns())
@@ -41,6 +42,17 @@ def replayed(settings: Settings) -> Replay:
 def settings(shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.chdir(tmp_path)  # what was gathered lies in the working folder
     return shelf.settings
+
+
+def test_what_another_registry_has_answered_is_not_replayed(shelf: Shelf, settings: Settings) -> None:
+    """It numbers its versions alike, and its images may be of another size."""
+    shelf.publish(0.0)
+    shelf.publish(3.0)
+    said = [{"label": DIGITS[0], "confidence": 0.9}] * 3
+    logged(settings, digits().inputs[:3], said, shelf.registry.version(1).digest)
+    logged(settings, digits().inputs[:3, :4, :4], said, "0" * 64)
+    found = replayed(settings)
+    assert (found.samples, found.answered_by) == (3, {1: 3})
 
 
 def test_withdrawn_labels_say_nothing_of_either_version(shelf: Shelf, settings: Settings) -> None:

@@ -171,3 +171,48 @@ def test_a_bucket_fills_at_its_rate_and_holds_two_seconds(monkeypatch: pytest.Mo
         monkeypatch.setattr("serving.access.time", SimpleNamespace(monotonic=partial(float, now)))
         assert [bucket.take() for _ in range(20)] == [0.0] * 20
         assert bucket.take() == pytest.approx(0.1)
+
+
+OURS = ("127.0.0.1:3000", "localhost", "LOCALHOST.", "[::1]:3000", "10.0.0.5", "app.localhost:80", "serving:3000")
+OTHERS = ("evil.example", "evil.example.:3000", "127.0.0.1.evil.example", "localhost.evil.example:80", "EVIL.EXAMPLE")
+
+
+def test_without_keys_no_page_of_another_site_is_answered(shelf: Shelf, tmp_path: Path) -> None:
+    """A browser of this machine would ask for it: as itself, or by a name that was turned into 127.0.0.1."""
+    shelf.promote(shelf.publish(0.0))
+    body, headers = ONE
+    with running(shelf.settings, tmp_path) as server:
+        for host in OURS:
+            assert server.get("/card", headers={"Host": host}).status_code == 200, host
+        for host in OTHERS:
+            refused = server.get("/card", headers={"Host": host})
+            assert refused.status_code == 403, host
+            assert "tunesmith keys add" in refused.json()["error"]
+            assert server.post("/predict", body, headers | {"Host": host}).status_code == 403, host
+        for site, expected in (("cross-site", 403), ("same-site", 200), ("same-origin", 200), ("none", 200)):
+            assert server.post("/predict", body, headers | {"Sec-Fetch-Site": site}).status_code == expected, site
+        assert server.get("/openapi.json", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200, "a link to it"
+        key = make_key(shelf.settings.key_folder, "shop", "predict")
+        by_name = headers | {"Host": OTHERS[0], "Sec-Fetch-Site": "cross-site"}
+        wait_for(lambda: status(server, "/predict", body, by_name) == 401, "the key is known", seconds=5)
+        assert server.post("/predict", body, by_name | bearer(key)).status_code == 200, "no page of theirs has it"
+
+
+def test_why_nothing_answers_is_for_who_has_an_admins_key(shelf: Shelf, tmp_path: Path) -> None:
+    """The sentence names folders of the server."""
+    version = shelf.promote(shelf.publish(0.0))
+    (shelf.stored(version) / "card.md").write_text("another card")
+    admin = make_key(shelf.settings.key_folder, "prometheus", "admin")
+    with running(shelf.settings, tmp_path) as server:
+        ready = server.get("/readyz")
+        assert (ready.status_code, "card.md" in ready.text) == (503, False)
+        assert "GET /model" in ready.text
+        assert "card.md" in server.get("/model", headers=bearer(admin)).json()["following"]["error"]
+
+
+def test_what_is_before_the_server_may_call_it_as_it_likes(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.promote(shelf.publish(0.0))
+    body, headers = ONE
+    with running(shelf.settings, tmp_path, keys_required=False) as server:
+        by_name = headers | {"Host": "models.example.org", "Sec-Fetch-Site": "cross-site"}
+        assert server.post("/predict", body, by_name).status_code == 200

@@ -1,6 +1,7 @@
 """Bodies as ASGI hands them over, piece by piece: limits on size, time and what a worker holds together."""
 
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -8,7 +9,7 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from serving import body
-from serving.body import BODIES_AT_ONCE, LINGER, BodyReader
+from serving.body import BODIES_AT_ONCE, LINGER, BodyReader, multipart_files
 from serving.errors import RequestError
 
 Receive = Callable[[], Awaitable[Message]]
@@ -85,3 +86,42 @@ def test_bodies_that_are_held_together_are_bounded() -> None:
         assert await size_of(reader, arriving(pieces(100))) == 100
 
     asyncio.run(hold())
+
+
+def test_a_body_of_a_route_that_takes_less_is_refused() -> None:
+    reader = BodyReader(1000)
+
+    async def read(size: int) -> None:
+        async with reader.read(arriving(pieces(size)), 100):
+            pass
+
+    asyncio.run(read(100))
+    with pytest.raises(RequestError, match=r"larger than 100 bytes\.$") as error:
+        asyncio.run(read(101))
+    assert error.value.status == 413
+
+
+def test_a_body_of_many_pieces_is_held_once() -> None:
+    async def held() -> int:
+        async with BodyReader(2**23).read(arriving(pieces(*[2**16] * 128))) as content:
+            assert len(content) == 2**23
+            return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(held()) < 1.2 * 2**23
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("charset", ["undefined", "punycode", "idna", "no-such", "hex"])
+def test_no_codec_that_a_client_names_is_the_servers_fault(charset: str) -> None:
+    kind = f"multipart/form-data; boundary=b; charset={charset}".encode()
+    part = b'Content-Disposition: form-data; name="\xff-"; filename="a.png"\r\nContent-Type: image/png'
+    form = b"--b\r\n" + part + b"\r\n\r\npixels\r\n--b--\r\n"
+    request = arriving(pieces(), ((b"content-type", kind),))
+    try:
+        assert asyncio.run(multipart_files(form, request, 1)) == [b"pixels"]
+    except RequestError as error:
+        assert error.status == 400
+        assert "charset" in str(error)

@@ -31,7 +31,7 @@ from serving.app import build_app
 from serving.canary import Canary
 from serving.challenger import Challenger
 from serving.metrics import Metrics
-from serving.registry import open_registry
+from serving.registry import Holder, Registry, open_registry
 from serving.worker import Worker
 from tests.following import versions_of
 from tests.package_factory import digits
@@ -207,6 +207,46 @@ def test_a_promotion_past_the_canary_ends_it(candidates: Shelf, tmp_path: Path) 
         wait_for(lambda: server.post("/predict", *ONE).json()["version"] == 2, "the canary, begun anew")
         rollback(settings, NAME, "not better after all")
         assert {server.post("/predict", *ONE).json()["version"] for _ in range(20)} == {1}
+
+
+class FailingNow:
+    """A registry that cannot be asked while it is told so."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry, self.fails, self.address = registry, False, registry.address
+
+    def holder(self, alias: str) -> Holder | None:
+        if self.fails:
+            raise RegistryError("It cannot be asked.")
+        return self._registry.holder(alias)
+
+    def fetch(self, holder: Holder, file: str, target: Path, max_bytes: int) -> None:
+        self._registry.fetch(holder, file, target, max_bytes)
+
+
+def test_where_the_registry_fails_a_canary_goes_on_but_not_past_a_move_of_the_champion(
+    candidates: Shelf, tmp_path: Path
+) -> None:
+    """What acknowledges the move has the new champion, and might answer from the canary still."""
+    set_canary(candidates.settings, NAME, 1.0, None)
+    registry = FailingNow(open_registry(candidates.settings, NAME))
+    challenger = Challenger(versions_of(registry, candidates.settings, tmp_path / "server"), 0.0)
+    challenger.look(1)
+    model = challenger.model
+    assert model
+    registry.fails = True
+    challenger.look(1)
+    assert (challenger.model, challenger.canary_share) == (model, 1.0)
+    assert "cannot be asked" in str(challenger.fault)
+    registry.fails = False
+    challenger.look(1)
+    assert (challenger.model, challenger.fault) == (model, None), "what is over is not told for ever"
+    registry.fails = True
+    challenger.look(3)
+    assert (challenger.model, challenger.canary_share) == (None, 0.0)
+    registry.fails = False
+    challenger.look(3)
+    assert challenger.model, "it is the canary of the new champion, if the registry says so"
 
 
 class Broken:

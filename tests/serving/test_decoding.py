@@ -1,5 +1,6 @@
 """Images: whatever bytes arrive, decoding gives pixels or a RequestError, and never anything else."""
 
+import gc
 import io
 import json
 
@@ -11,6 +12,7 @@ from hypothesis.extra import numpy as nps
 
 from components.contracts import ImageInputs
 from serving.decoding import Limits
+from serving.decoding.document import read_json
 from serving.decoding.images import Expected, decode_files, decode_json, decode_npy, decode_picture
 from serving.errors import RequestError
 
@@ -97,3 +99,30 @@ def test_a_fault_in_one_of_several_files_names_the_file() -> None:
     good = npy(np.zeros((2, 3), np.uint8))
     with pytest.raises(RequestError, match="File 2 of 3"):
         decode_files([good, b"no", good], expected(single=False))
+
+
+@pytest.mark.parametrize("end", [b"]", b""], ids=["well formed", "malformed"])
+def test_no_garbage_is_looked_for_while_a_document_is_read(end: bytes) -> None:
+    """Of three million lists, which fit into a body, that took seconds, and nobody was answered meanwhile."""
+    searches: list[str] = []
+    gc.callbacks.append(watch := lambda phase, _: searches.append(phase))
+    try:
+        read_json(b"[" + b"[]," * 100_000 + b"0" + end)
+    except RequestError:
+        assert not end
+    finally:
+        gc.callbacks.remove(watch)
+    assert len(searches) <= 4, "begun and ended, once it is read"
+    assert gc.isenabled()
+
+
+@pytest.mark.parametrize("other", [b"[],", b"{},"])
+@pytest.mark.parametrize("single", [True, False])
+def test_more_lists_than_any_request_has_are_not_made(single: bool, other: bytes) -> None:
+    expected = Expected(ImageInputs(height=8, width=8, channels=1, mean=(0.3,), std=(0.4,)), Limits(64, 100, single))
+    with pytest.raises(RequestError, match=r"found more lists than that has\.$"):
+        decode_json(b'{"inputs": [' + other * 100_000 + b"[]]}", expected)
+    most = np.zeros((1, 8, 8, 1) if single else (64, 8, 8, 1), np.uint8)
+    body = json.dumps({"inputs": most[0].tolist() if single else most.tolist()}, indent=200).encode()
+    assert len(body) > 2**16
+    assert decode_json(body, expected).shape == most.shape

@@ -8,6 +8,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Message
 
 from components.settings import Settings
 from serving.app import build_app
@@ -56,3 +57,17 @@ def test_no_sentence_is_one_that_cannot_be_sent(tmp_path: Path) -> None:
     response = ask(failing(tmp_path), "/refuse")
     assert response.status_code == 422
     assert response.json() == {"error": r"Half a letter: \ud800.", "request_id": "order-7"}
+
+
+def test_a_websocket_is_refused_and_is_no_request(tmp_path: Path) -> None:
+    app, told = failing(tmp_path), list[Message]()
+
+    async def receive() -> Message:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Message) -> None:
+        told.append(message)
+
+    asyncio.run(app({"type": "websocket", "path": "/predict", "headers": [], "query_string": b""}, receive, send))
+    assert [message["type"] for message in told] == ["websocket.close"]
+    assert b"tunesmith_requests_total{" not in app.worker.metrics.exposition()

@@ -82,6 +82,18 @@ def test_what_is_damaged_on_this_machine_is_not_served_and_fetched_anew(shelf: S
     assert worker.version() == version
 
 
+def test_what_is_damaged_on_this_machine_costs_a_worker_that_starts_no_answer(shelf: Shelf) -> None:
+    """The server has tried the package while it was whole; the registry has it still."""
+    version = shelf.promote(shelf.publish(0.0))
+    starting(shelf).look()
+    graph = shelf.settings.home / "server" / "packages" / kept(shelf)[0] / MODEL
+    graph.write_bytes(graph.read_bytes()[:-1])
+    worker = starting(shelf)
+    worker.look()
+    assert worker.following.error is None
+    assert worker.version() == version
+
+
 def test_without_a_champion_nothing_is_begun_with(shelf: Shelf) -> None:
     shelf.promote(shelf.publish(0.0))
     starting(shelf).look()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from components.api_keys import make_key
 from components.predictions import feedback_columns, feedback_folder, read
@@ -102,6 +102,58 @@ def test_a_refusal_is_shown_in_the_servers_words(server: Running, page: Page) ->
     page.goto(server.address)
     page.set_input_files("#file", files=[{"name": "a.png", "mimeType": "image/png", "buffer": b"no picture"}])
     expect(page.get_by_role("alert")).to_contain_text("not an image")
+
+
+def put(page: Page, content: bytes) -> None:
+    page.set_input_files("#file", files=[{"name": "a.png", "mimeType": "image/png", "buffer": content}])
+
+
+def test_no_answer_stays_beside_an_image_that_it_is_not_of(server: Running, page: Page) -> None:
+    """It would be explained over the other image, and corrected with what that one shows."""
+    page.goto(server.address)
+    put(page, png(digits().inputs[7]))
+    expect(page.locator("#correction")).to_be_visible()
+    put(page, b"no picture")
+    expect(page.get_by_role("alert")).to_contain_text("not an image")
+    expect(page.locator("#answer")).to_be_hidden()
+    put(page, png(digits().inputs[8]))
+    expect(page.locator("#correction")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_hidden()
+    page.route("**/predict", lambda route: None)  # it is never answered
+    put(page, png(digits().inputs[9]))
+    expect(page.locator("#answer")).to_have_attribute("inert", "")
+
+
+def test_what_came_of_an_earlier_image_hides_no_later_refusal(server: Running, page: Page) -> None:
+    page.goto(server.address)
+    expect(page.locator("#file")).to_be_attached()
+    waiting: list[Route] = []
+    page.route("**/predict", lambda route: waiting.append(route) if not waiting else route.continue_())
+    put(page, png(digits().inputs[7]))
+    put(page, b"no picture")
+    expect(page.get_by_role("alert")).to_contain_text("not an image")
+    with page.expect_response("**/predict"):
+        waiting[0].continue_()
+    page.evaluate("new Promise((done) => setTimeout(done, 50))")
+    expect(page.get_by_role("alert")).to_contain_text("not an image")
+    expect(page.locator("#answer")).to_be_hidden()
+
+
+def test_a_page_of_another_site_is_answered_nothing(server: Running, browser: Browser) -> None:
+    """A form needs no permission of the server's; the browser says from where it is sent."""
+    page = browser.new_page()
+    page.goto(f"http://localhost:{server.port}/livez")  # another site than 127.0.0.1
+    page.evaluate(
+        """async ([address, pixels]) => {
+          const form = new FormData();
+          form.append("image", new Blob([new Uint8Array(pixels)], { type: "image/png" }), "a.png");
+          await fetch(`${address}/predict`, { method: "POST", mode: "no-cors", body: form }).catch(() => null);
+        }""",
+        [server.address, list(png(digits().inputs[7]))],
+    )
+    page.close()
+    refused = 'requests_total{route="/predict",status="403"} 1.0'
+    wait_for(lambda: refused in server.get("/metrics").text, "the refusal", seconds=5)
 
 
 @pytest.mark.slow

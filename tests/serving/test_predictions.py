@@ -1,33 +1,43 @@
 """The prediction log and the corrections, on a real server."""
 
+import errno
+import io
 import json
 import os
 import re
 import signal
 import time
+import tracemalloc
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from components.package.model import REFERENCE
 from components.package.reference import DriftReference
 from components.predictions import (
     feedback_columns,
     feedback_folder,
+    new_request_id,
     prediction_columns,
     predictions_folder,
     read,
 )
-from components.rolling import files_of
+from components.rolling import RollingParquet, files_of
 from components.tasks.summaries import summarise
 from serving.errors import RequestError
 from serving.feedback import read_correction
+from serving.metrics import Metrics
+from serving.model import Answers, Inferred, load_model
+from serving.predictions import MAX_BYTES, SAMPLES_AT_ONCE, PredictionLog, answered
 from tests.package_factory import digits, fitted
 from tests.row_package import row_target
 from tests.serving.running import Running, running, wait_for
@@ -108,6 +118,18 @@ def written(shelf: Shelf) -> list[float]:
 
 
 @pytest.mark.slow
+def test_a_large_picture_takes_no_more_room_in_the_log_than_its_pixels(shelf: Shelf, tmp_path: Path) -> None:
+    """The log takes 64 MiB at once, and has room for far more than these."""
+    shelf.promote(shelf.publish(0.0))
+    file = io.BytesIO()
+    Image.fromarray(SAMPLES[0, :, :, 0]).save(file, "PNG")
+    picture = file.getvalue() + bytes(7 * 2**20)  # as a camera's thumbnails and notes are, behind the picture
+    with running(shelf.settings, tmp_path, log_inputs=True) as server, ThreadPoolExecutor(4) as clients:
+        asked = clients.map(lambda _: server.post("/predict", picture, {"Content-Type": "image/png"}), range(32))
+        assert {answer.status_code for answer in asked} == {200}
+    assert logged(shelf)["input"].to_pylist() == [SAMPLES[0].tobytes()] * 32
+
+
 def test_a_killed_worker_loses_at_most_the_last_two_seconds(shelf: Shelf, tmp_path: Path) -> None:
     shelf.promote(shelf.publish(0.0))
     with running(shelf.settings, tmp_path) as server:
@@ -157,6 +179,67 @@ def test_a_correction_of_an_answer_that_waits_to_be_written_waits_with_it(shelf:
         wait_for(lambda: failures(server) >= 4, "it was looked for in vain")
         in_the_way.unlink()
         assert told.result() == (201, {"request_id": "mine", "sample": 0, "version": version})
+
+
+class FullDisk:
+    """Takes nothing, and tells how many samples it was asked to take."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+
+    def write(self, block: pa.Table, now: datetime) -> None:
+        self.asked.append(len(block))
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_small_requests_that_wait_for_a_disk_take_little_memory_and_little_time(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.publish(0.0)
+    disk = FullDisk()
+    log = PredictionLog(disk, Metrics())  # type: ignore[arg-type]
+    model = load_model(shelf.package(0.0), 1, shelf.settings.public_keys, max_batch=2)
+    tracemalloc.start()
+    for _ in range(60_000):
+        inputs = np.frombuffer(SAMPLES[0].tobytes(), np.uint8).reshape(1, 8, 8, 1)
+        inferred = Inferred(np.zeros((1, 10), np.float32), np.zeros((1, 64), np.float32))
+        log.add(answered(new_request_id(), time.perf_counter(), Answers(model, inputs, inferred), None))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < MAX_BYTES
+    log._write()
+    assert disk.asked == [SAMPLES_AT_ONCE], "not all that waits, at each attempt"
+
+
+class NoMeasures(Metrics):
+    """Cannot be told of what was logged."""
+
+    def logged(self, *_: object) -> NoReturn:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+
+def test_what_cannot_be_measured_is_not_written_twice(shelf: Shelf) -> None:
+    shelf.publish(0.0)
+    log = PredictionLog(RollingParquet(predictions_folder(shelf.settings, NAME), None), NoMeasures())
+    model = load_model(shelf.package(0.0), 1, shelf.settings.public_keys, max_batch=2)
+    log.add(answered("once", time.perf_counter(), Answers(model, SAMPLES[:1], model.infer(SAMPLES[:1])), None))
+    for _ in range(2):
+        log._write()
+    assert logged(shelf)["request_id"].to_pylist() == ["once"]
+
+
+def test_what_waits_is_written_whole_and_in_order(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.predictions.SAMPLES_AT_ONCE", 7)
+    shelf.publish(0.0)
+    log = PredictionLog(RollingParquet(predictions_folder(shelf.settings, NAME), None), Metrics())
+    model = load_model(shelf.package(0.0), 1, shelf.settings.public_keys, max_batch=2)
+    for number, size in enumerate((1, 3, 3, 1, 5, 4, 1)):
+        inputs = SAMPLES[:size]
+        log.add(answered(f"request-{number}", time.perf_counter(), Answers(model, inputs, model.infer(inputs)), None))
+    log._write()
+    rows = logged(shelf).sort_by([("request_id", "ascending"), ("sample", "ascending")]).to_pydict()
+    sizes = Counter(rows["request_id"])
+    assert [sizes[f"request-{number}"] for number in range(7)] == [1, 3, 3, 1, 5, 4, 1]
+    files = sorted(predictions_folder(shelf.settings, NAME).rglob("*.parquet"))
+    assert [pq.read_metadata(file).num_rows for file in files] == [7, 6, 5]
 
 
 def test_a_correction_is_kept_beside_the_answer_that_it_corrects(shelf: Shelf, tmp_path: Path) -> None:
