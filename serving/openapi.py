@@ -184,6 +184,18 @@ TOP = {
     "description": "So many of the most probable classes are told of; all where it is left out.",
     "schema": {"type": "integer", "minimum": 1, "maximum": 999_999_999},
 }
+NAMED = {
+    "name": "X-Request-Id",
+    "in": "header",
+    "description": f"A name for the answer; one that is not of the form {REQUEST_ID.pattern.decode()} is not taken.",
+    "schema": {"type": "string"},
+}
+STICKY = {
+    "name": "X-Sticky-Key",
+    "in": "header",
+    "description": "Who asks: while a canary answers some, the same one has the same version.",
+    "schema": {"type": "string"},
+}
 
 
 def _answered() -> Schema:
@@ -193,7 +205,7 @@ def _answered() -> Schema:
 def _asked(summary: str, contents: dict[str, Any], answer: Schema) -> dict[str, Any]:
     responses = {"200": _response("The answer.", answer, HEADERS), **_refusals(ASKING)}
     body = {"required": True, "content": contents}
-    return {"summary": summary, "parameters": [TOP], "requestBody": body, "responses": responses}
+    return {"summary": summary, "parameters": [TOP, NAMED, STICKY], "requestBody": body, "responses": responses}
 
 
 def _feedback(target: Target) -> dict[str, Any]:

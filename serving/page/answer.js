@@ -40,6 +40,8 @@ export class Answer {
     found("verdict").textContent = this.classes ? answer.label : `${Number(answer.value.toPrecision(6))}`;
     found("sure").textContent = this.classes ? percent(answer.confidence) : answer.name;
     found("origin").textContent = `Version ${answer.version}, ${took.toFixed(0)} ms, request ${answer.request_id}.`;
+    found("other").hidden = answer.version === this.card.version;
+    found("shown-version").textContent = this.card.version;
     found("explanation").replaceChildren();
     found("thanks").textContent = "";
     this.truth.value = "";

@@ -139,6 +139,24 @@ def test_what_came_of_an_earlier_image_hides_no_later_refusal(server: Running, p
     expect(page.locator("#answer")).to_be_hidden()
 
 
+def test_a_page_whose_version_was_replaced_says_so(shelf: Shelf, tmp_path: Path, page: Page) -> None:
+    """Its card and its classes are those of the version that answered when it was opened."""
+    shelf.promote(shelf.publish(0.0))
+    with running(shelf.settings, tmp_path) as server:
+        page.goto(server.address)
+        put(page, png(digits().inputs[7]))
+        expect(page.locator("#origin")).to_contain_text("Version 1")
+        expect(page.locator("#other")).to_be_hidden()
+        second = shelf.promote(shelf.publish(1.0))
+        wait_for(lambda: server.serves(second), "the second version answers")
+        put(page, png(digits().inputs[7]))
+        expect(page.locator("#other")).to_contain_text("the card and the classes of version 1.")
+        shown(page, "replaced")
+        page.get_by_role("link", name="Load it anew").click()
+        expect(page.locator("#about")).to_contain_text(f"Version {second}")
+        expect(page.locator("#other")).to_be_hidden()
+
+
 def test_a_page_of_another_site_is_answered_nothing(server: Running, browser: Browser) -> None:
     """A form needs no permission of the server's; the browser says from where it is sent."""
     page = browser.new_page()
@@ -153,7 +171,7 @@ def test_a_page_of_another_site_is_answered_nothing(server: Running, browser: Br
     )
     page.close()
     refused = 'requests_total{route="/predict",status="403"} 1.0'
-    wait_for(lambda: refused in server.get("/metrics").text, "the refusal", seconds=5)
+    wait_for(lambda: refused in server.get("/metrics").text, "the refusal")
 
 
 @pytest.mark.slow
