@@ -80,6 +80,7 @@ def test_run_measures_both_graphs_and_chooses(params: Params) -> None:
     assert "static int8 of fp32" in page
 
 
+@pytest.mark.slow
 def test_every_technique_ends_in_a_graph_that_answers(params: Params) -> None:
     found = compressed(
         params,

@@ -124,6 +124,7 @@ def test_an_alarm_that_a_look_by_hand_has_raised_is_told_by_the_flow_and_once(sh
     assert (alarm["payload"], retrain["payload"]) == (told, told)
 
 
+@pytest.mark.slow
 def test_an_alarm_by_hand_has_an_exit_status_of_its_own(shelf: Shelf, tmp_path: Path) -> None:
     log_answers(shelf, shelf.promote(shelf.publish(0.0)), drifted=True)
     root = make_line(tmp_path / "line")

@@ -55,6 +55,7 @@ def test_up_ps_and_down(small: Workspace) -> None:
     assert (gone.returncode, gone.stdout) == (1, "No stack runs here. 'tunesmith up' starts one.\n")
 
 
+@pytest.mark.slow
 def test_a_killed_part_is_told_and_logs_are_shown(small: Workspace) -> None:
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     first = small.process_of("page")
@@ -137,6 +138,7 @@ def test_parts_die_with_a_killed_supervisor_and_the_next_start_works(small: Work
     assert small.condition_of("page") == "healthy"
 
 
+@pytest.mark.slow
 def test_leftovers_of_another_run_of_the_machine_are_not_taken_for_ours(small: Workspace) -> None:
     """After a start of the machine the numbers of the file are those of somebody else."""
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
@@ -153,6 +155,7 @@ def test_leftovers_of_another_run_of_the_machine_are_not_taken_for_ours(small: W
     assert stranger.wait(timeout=60) == -signal.SIGKILL
 
 
+@pytest.mark.slow
 def test_what_a_part_began_in_a_session_of_its_own_is_ended_after_a_killed_supervisor(small: Workspace) -> None:
     assert small.tunesmith("up", "--without", ONLY_PAGE).returncode == 0
     marked = os.environ | {MARK: str(small.home / "logs" / "page.log")}

@@ -51,6 +51,7 @@ def judged(shelf: Shelf, **changes: object) -> JudgedWindow:
     return found
 
 
+@pytest.mark.slow
 def test_traffic_is_judged_window_by_window(shelf: Shelf, tmp_path: Path) -> None:
     with pytest.raises(RegistryError, match="has no champion"):
         monitor(params(), shelf.settings)

@@ -168,6 +168,7 @@ def failures(server: Running) -> float:
     return float(line)
 
 
+@pytest.mark.slow
 def test_a_correction_of_an_answer_that_waits_to_be_written_waits_with_it(shelf: Shelf, tmp_path: Path) -> None:
     version = shelf.promote(shelf.publish(0.0))
     in_the_way = predictions_folder(shelf.settings, NAME)
