@@ -30,7 +30,7 @@ from flows.ports import free_port
 
 SIDE = 96
 ROUNDS = 5
-WARM_UP = 3
+WARM_UP = 4
 """Rounds that are not counted: ONNX Runtime keeps the memory of every batch size that it has seen."""
 SECONDS = 6.0
 CONNECTIONS = 16
